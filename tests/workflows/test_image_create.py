@@ -296,7 +296,7 @@ def test_snapshot_is_removed_from_the_pool_it_was_taken_in(shared: Shared, agent
         (lambda actor, volume: Volume.objects.filter(pk=volume.pk).update(pool=None), ImagesUnsupported),
     ],
 )
-def test_request_is_checked_again_under_the_lock(
+def test_request_is_checked_under_the_lock_too(
     shared: Shared, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[..., Any], refusal: type[Exception]
 ) -> None:
     volume, actor = shared.volume(), shared.cloud.tenant.actor
