@@ -21,6 +21,7 @@ from controlplane.operations.models import ResourceLock
 from controlplane.placement.models import Allocation, Permit
 from controlplane.storage.image_sources import VOLUME
 from controlplane.storage.models import MOVING_VOLUME, Snapshot, Volume, VolumeMove
+from controlplane.storage.snapshot_sources import being_made
 
 # A resource removed or placed less than this ago may be on the node without a row here, or the reverse.
 IN_TRANSIT = timedelta(minutes=2)
@@ -74,7 +75,7 @@ def snapshots(ids: Ids) -> set[UUID]:
     One with the id of an image is for its operation, which makes the image of a volume.
     """
     rows = Snapshot.objects.filter(~Q(state="deleted") | just_now(), pk__in=ids)
-    images = Image.objects.filter(Q(state="importing") | just_now(), source_kind=VOLUME, pk__in=ids)
+    images = Image.objects.filter(being_made() | just_now(), source_kind=VOLUME, pk__in=ids)
     return {*rows.values_list("pk", flat=True), *images.values_list("pk", flat=True), *held(ids)}
 
 

@@ -25,7 +25,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource, PolicySubject
 from controlplane.signer.errors import PermitOutdated
-from controlplane.storage.image_sources import image_placement_request, snapshot_to_read, source_of, volume_of
+from controlplane.storage.image_sources import image_placement_request, snapshot_id, source_of, volume_of
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import image_sources, volume_placement_request
 from controlplane.storage.snapshot_placement import snapshot_placement_request
@@ -254,7 +254,7 @@ def _of_image(operation: Operation) -> PermitScope:
     volume, request = volume_of(source), image_placement_request(image, source, operation=operation.kind)
     return PermitScope(
         image.generation,
-        Contents(volumes=_texts(volume.pk), snapshots=_texts(snapshot_to_read(image, source).pk)),
+        Contents(volumes=_texts(volume.pk), snapshots=_texts(snapshot_id(image, source))),
         (volume.pk,),
         PolicySubject(source.project, image.pk, sources=request.sources),
         lambda: request,

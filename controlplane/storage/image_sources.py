@@ -6,6 +6,7 @@ An image of a volume is made of a snapshot that the operation takes and removes.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -34,9 +35,13 @@ from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.retype import place_of
 from controlplane.storage.selectors import image_of
 from controlplane.storage.services import require_volume_state, volume_lock
-from controlplane.storage.snapshot_sources import require_snapshot_available, snapshot_lock, type_names
+from controlplane.storage.snapshot_sources import (
+    IMAGE_CREATE,
+    require_snapshot_available,
+    snapshot_lock,
+    type_names,
+)
 
-CREATE = "image.create"
 LIMIT = timedelta(hours=6)
 VOLUME, SNAPSHOT = "volume", "snapshot"
 
@@ -93,7 +98,7 @@ def image_create_retry(actor: Actor, image: Image) -> Operation:
         size_bytes = source.size_gib * GIB
         move(image, IMAGE, "importing", sha256="", size_bytes=None, virtual_size_bytes=size_bytes, last_error=None)
         quotas.claim(source.project_id, image.pk, images=1)
-        record(actor, CREATE, image.pk, project_id=image.project_id, name=image.name, format=image.format)
+        record(actor, IMAGE_CREATE, image.pk, project_id=image.project_id, name=image.name, format=image.format)
         return _begin(actor, image, source)
 
 
@@ -123,12 +128,17 @@ def source_of(image: Image) -> Source:
     return volumes.get(pk=image.source.id, project=image.project_id)
 
 
-def snapshot_to_read(image: Image, source: Source) -> Snapshot:
-    """Return the snapshot; of a volume the temporary one, which is never saved."""
+def snapshot_id(image: Image, source: Source) -> UUID:
+    """Return the id of the snapshot that is read; the temporary one of a volume has the image's."""
+    return source.pk if isinstance(source, Snapshot) else image.pk
+
+
+def snapshot_to_read(operation: Operation, image: Image, source: Source) -> Snapshot:
+    """Return the snapshot; of a volume the temporary one, which is never saved, in the volume's pool at the request."""
     if isinstance(source, Snapshot):
         return source
-    assert source.pool is not None, "require_image_source has checked it"
-    return Snapshot(id=image.pk, project=source.project, volume=source, pool=source.pool, size_gib=source.size_gib)
+    pool = Pool.objects.select_related("cluster").get(pk=operation.args["pool"])
+    return Snapshot(id=image.pk, project=source.project, volume=source, pool=pool, size_gib=source.size_gib)
 
 
 def require_image_source(source: Source) -> None:
@@ -177,22 +187,22 @@ def _check(image: Image, source: Source) -> None:
     require_image_source(source)
     require_fits_image(source)
     require_free_space(settings.IMAGES_DIR, error=ImageStoreFull)
-    placement.check_current_node(image_placement_request(image, source, operation=CREATE))
+    placement.check_current_node(image_placement_request(image, source, operation=IMAGE_CREATE))
 
 
 def _lock(source: Source) -> None:
-    """Lock the row of the source, so that it is not deleted before the image is requested."""
+    """Lock the row of the source and check it again: it is neither deleted nor moved before the image is requested."""
     if isinstance(source, Snapshot):
         snapshot_lock(source)
-        require_snapshot_available(source)
     else:
         volume_lock(source)
-        require_volume_state(source, "available", "in-use")
+        require_unlocked(source.pk)
+    require_image_source(source)
 
 
 def _begin(actor: Actor, image: Image, source: Source) -> Operation:
-    args = {"file": str(image.pk), "is_temporary": isinstance(source, Volume)}
+    args = {"file": str(image.pk), "is_temporary": isinstance(source, Volume), "pool": str(source.pool_id)}
     return enqueue(
         actor,
-        OperationRequest(CREATE, image.project_id, [image.pk], args, resource_name=image.name, deadline=LIMIT),
+        OperationRequest(IMAGE_CREATE, image.project_id, [image.pk], args, resource_name=image.name, deadline=LIMIT),
     )

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from andromede_core.documents.messages import Message
 from controlplane.catalog.models import Image, VolumeType
@@ -10,6 +10,7 @@ from controlplane.catalog.volume_types import project_volume_types
 from controlplane.identity.models import Project
 from controlplane.nodes.models import Pool
 from controlplane.nodes.pools import HAS_SNAPSHOTS, has_snapshots
+from controlplane.operations.models import LIVE, Operation
 from controlplane.storage.errors import (
     SnapshotElsewhere,
     SnapshotsUnsupported,
@@ -20,6 +21,7 @@ from controlplane.storage.errors import (
 from controlplane.storage.models import Snapshot, Volume
 
 NAMES_SHOWN = 5
+IMAGE_CREATE = "image.create"
 
 
 def snapshot_lock(snapshot: Snapshot) -> None:
@@ -64,7 +66,16 @@ def check_new_volume(snapshot: Snapshot, project: Project, volume_type: VolumeTy
 
 def images_being_made(source_id: UUID) -> QuerySet[Image]:
     """Return the images that are being made of a snapshot or a volume."""
-    return Image.objects.filter(source_id=source_id, state="importing").order_by("name")
+    return Image.objects.filter(being_made(), source_id=source_id).order_by("name")
+
+
+def being_made() -> Q:
+    """Return the filter for images that are being made of data.
+
+    They are in `importing`, or their operation lives: that of a deleted image still reads, or removes its snapshot.
+    """
+    live = Operation.objects.filter(kind=IMAGE_CREATE, state__in=LIVE)
+    return Q(state="importing") | Q(pk__in=live.values("resource_id"))
 
 
 def require_not_read(volume: Volume) -> None:

@@ -1,7 +1,8 @@
 """Make an image of a snapshot, or of a volume by way of a snapshot that is removed again.
 
 The content is read into a sparse raw file, which becomes a qcow2 file, and is then inspected as an import is. `args`:
-`file`, the name of both; `is_temporary`, whether the workflow takes the snapshot. Each attempt begins the file anew.
+`file`, the name of both; `is_temporary`, whether the workflow takes the snapshot; `pool`, the id of its pool. Each
+attempt begins the file anew.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 
 def take(operation: Operation) -> Effect:
     """Take the temporary snapshot. The volume is locked meanwhile: no revert and no growth changes it."""
+    _check_wanted(operation)
     image, volume, snapshot = _parts(operation)
     assert isinstance(volume, Volume), "the arguments say so"
     if not lock_late(operation, volume.pk):
@@ -148,7 +150,7 @@ def _check_wanted(operation: Operation) -> None:
 def _parts(operation: Operation) -> tuple[Image, Source, Snapshot]:
     image = image_of(operation)
     source = source_of(image)
-    return image, source, snapshot_to_read(image, source)
+    return image, source, snapshot_to_read(operation, image, source)
 
 
 WORKFLOW = Workflow("image.create", steps, image_verify.on_success, on_failure)

@@ -44,6 +44,10 @@ def test_image_is_made_and_shows_its_source(
     shown = member.get(answer["Location"])
     assert f"Made of the {kind} {source.name}" in text_of(shown)
     assert f'href="{page}"' in shown.content.decode()
+    type(source).objects.filter(pk=source.pk).update(state="deleted")
+    shown = member.get(answer["Location"])
+    assert f"Made of the {kind} {source.name} (deleted)" in text_of(shown)
+    assert f'href="{page}"' not in shown.content.decode()
 
 
 def test_volume_on_a_nodes_own_disk_says_why_there_is_none(cloud: Cloud, member: Client, home: str) -> None:

@@ -8,12 +8,14 @@ import pytest
 
 from controlplane.catalog.models import Image
 from controlplane.compute.errors import DataMissing
+from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.units import GIB
 from controlplane.nodes import orphans as services
 from controlplane.nodes.models import Orphan
-from controlplane.operations.models import ResourceLock
+from controlplane.operations.models import Operation, ResourceLock
+from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.reconcilers import orphans, storage_clusters
 from controlplane.reconcilers.cluster_snapshots import PAGES_OF_A_VOLUME
 from controlplane.storage.models import Snapshot, Volume
@@ -60,7 +62,12 @@ def test_snapshot_for_an_image_is_no_orphan_while_the_image_is_made(shared: Shar
     Image.objects.filter(pk=image.pk).update(updated_at=clock.now() - timedelta(hours=1))
     assert orphans.reconcile() == 0
     assert states() == {}
-    Image.objects.filter(pk=image.pk).update(state="error")
+    Image.objects.filter(pk=image.pk).update(state="deleted")
+    request = OperationRequest("image.create", volume.project_id, [image.pk], {}, resource_name="golden")
+    operation = enqueue(SYSTEM, request)
+    ResourceLock.objects.all().delete()
+    assert orphans.reconcile() == 0, "its operation lives"
+    Operation.objects.filter(pk=operation.pk).update(state="cancelled", finished_at=clock.now())
     orphans.reconcile()
     assert states() == {f"{volume.pk}@{image.pk}": "found"}
 

@@ -24,12 +24,14 @@ from controlplane.catalog.errors import ImageHasContent, ImageStoreFull
 from controlplane.catalog.image_store import FORGOTTEN_AFTER
 from controlplane.catalog.models import Image
 from controlplane.catalog.services import image_delete, images_collect
+from controlplane.compute.volume_moves import volume_move
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.units import GIB
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.services import operation_cancel
+from controlplane.placement import services as placement
 from controlplane.placement.errors import NoPlace, NotAdmittedHere
 from controlplane.placement.models import Binding, Lineage
 from controlplane.quotas import services as quotas
@@ -44,7 +46,7 @@ from controlplane.storage.errors import (
     VolumeReadForImage,
 )
 from controlplane.storage.image_sources import image_create_retry
-from controlplane.storage.models import Snapshot
+from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
 from controlplane.storage_clusters.models import StorageCluster
 from controlplane.workflows import image_create
@@ -250,6 +252,58 @@ def test_what_is_read_is_not_deleted(shared: Shared) -> None:
         volume_delete(actor, volume, attached_to=None)
     done(of_volume)
     done(volume_delete(actor, fresh(volume), attached_to=None))
+
+
+def test_volume_of_a_deleted_image_stays_until_its_operation_ends(shared: Shared, agent: FakeStorageAgent) -> None:
+    volume, actor = shared.volume(), shared.cloud.tenant.actor
+    image, operation = ask_image(shared.cloud, volume)
+    image_delete(actor, image)
+    with pytest.raises(VolumeReadForImage, match="golden"):
+        volume_move(actor, fresh(volume), volume_type=shared.cloud.volume_type)
+    with pytest.raises(VolumeReadForImage, match="golden"):
+        volume_delete(actor, fresh(volume), attached_to=None)
+    assert run(operation).state == "cancelled"
+    assert "snapshot" not in agent.calls
+    done(volume_delete(actor, fresh(volume), attached_to=None))
+
+
+def test_deleted_image_ends_the_wait_for_the_volume(shared: Shared, agent: FakeStorageAgent) -> None:
+    volume, actor = shared.volume(), shared.cloud.tenant.actor
+    image, operation = ask_image(shared.cloud, volume)
+    volume_grow(actor, volume, size_gib=3)
+    assert run(operation).state == "running"
+    image_delete(actor, image)
+    assert run_next_attempt(operation).state == "cancelled"
+    assert "snapshot" not in agent.calls
+
+
+def test_snapshot_is_removed_from_the_pool_it_was_taken_in(shared: Shared, agent: FakeStorageAgent) -> None:
+    volume = shared.volume()
+    _, operation = ask_image(shared.cloud, volume)
+
+    def lose_pool(each: Operation) -> None:
+        Volume.objects.filter(pk=volume.pk).update(pool=None)
+        explode(each)
+
+    assert run(operation, altered(WORKFLOWS["image.create"], "read", then(lose_pool))).state == "failed"
+    assert agent.snapshots == {}
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "refusal"),
+    [
+        (lambda actor, volume: volume_grow(actor, volume, size_gib=3), Busy),
+        (lambda actor, volume: Volume.objects.filter(pk=volume.pk).update(pool=None), ImagesUnsupported),
+    ],
+)
+def test_request_is_checked_under_the_lock_too(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[..., Any], refusal: type[Exception]
+) -> None:
+    volume, actor = shared.volume(), shared.cloud.tenant.actor
+    monkeypatch.setattr(placement, "check_current_node", lambda request: meanwhile(actor, fresh(volume)))
+    with pytest.raises(refusal):
+        ask_image(shared.cloud, volume)
+    assert not Image.objects.exclude(source_kind="").exists()
 
 
 def test_growth_and_attachment_go_on_while_the_volume_is_read(shared: Shared) -> None:

@@ -28,10 +28,12 @@ IN_USE = (
     "network.public_address.attached",
     "network.address_set.in_use",
     "compute.affinity_group.in_use",
+    "compute.instance.root_volume_has_snapshots",
     "identity.project.in_use",
     "storage.snapshot.in_use",
     "storage.volume.has_snapshots",
     "storage.volume.in_use",
+    "storage.volume.read_for_image",
     "storage.volume.wrong_state",
 )
 IN_USE_INTERVAL_S = 2

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from clients.terraform.cloud import Document
+from clients.terraform.cloud import Document, project_path
 from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, one_of
 from clients.terraform.runtime.diagnostics import DiagnosticReport
@@ -22,7 +22,7 @@ class ImageResource(ApiResource):
         *("classifications", "labels"),
     )
     unreadable = ("source_file", "snapshot", "volume", "classifications")
-    timeouts = Timeouts(create=1800)
+    timeouts = Timeouts(create=6 * 3600)  # the limit of the operation that makes one of a snapshot or a volume
     schema = Schema(
         {
             "id": ID,
@@ -37,8 +37,10 @@ class ImageResource(ApiResource):
             ),
             "firmware": Attribute(
                 type=STRING,
-                description="`bios` or `uefi`: how guests boot from it. A change makes a new image.",
-                default="bios",
+                description="`bios` or `uefi`: how guests boot from it. When not given, that of the image that the "
+                "source began as, of a file `bios`. A change makes a new image.",
+                optional=True,
+                computed=True,
                 replace=True,
                 checks=(one_of("bios", "uefi"),),
             ),
@@ -76,8 +78,10 @@ class ImageResource(ApiResource):
             ),
             "min_memory_mib": Attribute(
                 type=NUMBER,
-                description="The memory that a guest needs at least. A change makes a new image.",
-                default=0,
+                description="The memory that a guest needs at least. When not given, that of the image that the source "
+                "began as, of a file `0`. A change makes a new image.",
+                optional=True,
+                computed=True,
                 replace=True,
             ),
             "classifications": Attribute(
@@ -104,6 +108,9 @@ class ImageResource(ApiResource):
 
     def refine(self, plan: Plan) -> None:
         """Refine the plan: a change of the file's content counts, not one of its name."""
+        if plan.prior is not None:
+            for name in ("snapshot", "volume"):
+                self.keep_same(plan, name, project_path(self.parent_of(plan.prior), f"{name}s"))
         source = plan.planned["source_file"]
         if source is None or not is_known(source) or plan.config["sha256"] is not None:
             return

@@ -44,7 +44,8 @@ def seconds(text: str) -> int:
 
 
 def shown(duration_s: int) -> str:
-    return f"{duration_s // 60}m" if duration_s % 60 == 0 else f"{duration_s}s"
+    unit, size_s = next((unit, size_s) for unit, size_s in _UNITS_S.items() if duration_s % size_s == 0)
+    return f"{duration_s // size_s}{unit}"
 
 
 def _complaint(value: Value) -> str | None:

@@ -163,13 +163,25 @@ class ImageDetail(ImagePage):
     template = "dashboard/project/images/detail.html"
 
     def context(self) -> Context:
-        source = self.image["source"]
         return {
             "image": self.image,
             "title": self.image["name"],
             "is_awaiting": self.image["state"] == AWAITING,
-            "source_page": self.url(source["kind"], **{source["kind"]: source["id"]}) if source else "",
+            "source_page": self.source_page(),
         }
+
+    def source_page(self) -> str:
+        """Return the URL of the page of the image's source; empty: there is none, or it was deleted."""
+        source = self.image["source"]
+        if source is None:
+            return ""
+        try:
+            self.get_in_project(f"{source['kind']}s", source["id"])
+        except ApiError as exc:
+            if exc.status != 404:
+                raise
+            return ""
+        return self.url(source["kind"], **{source["kind"]: source["id"]})
 
 
 @method_decorator(csrf_exempt, name="dispatch")
