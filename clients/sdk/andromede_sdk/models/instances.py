@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Action(Model):
-    """An action. `problem`: the error that the action would give now."""
+    """An action. `problem`: the error that the action would give now.
+
+    `snapshot` is allowed if any disk can have snapshots; a request without `volumes` is refused if one of them cannot."""
 
     name: str  # start, shutdown, power-off, reboot, reset, resize, rebuild, attach, detach, attach-port, detach-
     is_allowed: bool

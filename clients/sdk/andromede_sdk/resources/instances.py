@@ -261,13 +261,12 @@ class Instances(Resource):
         whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
         root disk; a root disk in a pool lets another node run the instance after its own has failed. `boot_volume` in place
         of `image`: an available volume that was made from an image is the root disk, as it is; the instance is placed with
-        it, the disk of the flavor is not used, and the volume stays when the instance is deleted. `keep_root_volume`: true
-        makes the root disk a volume, as a root disk of a type with snapshots always is, and keeps this volume when the
-        instance is deleted; by default only a `boot_volume` is kept. `security_groups`: the
-        groups of all ports that are created with it; without them the project's default group. `metadata`: which programs
-        in the guest may read its metadata at 169.254.169.254: those that get a token first, all (`open`), or none (`off`).
-        `start` false: the instance is created stopped, with its disk, addresses and volumes; its first boot follows at its
-        first start.
+        it, and the disk of the flavor is not used. `keep_root_volume`: true makes the root disk a volume, as a root disk of
+        a type with snapshots always is, and keeps this volume when the instance is deleted; false deletes it with the
+        instance; by default only a `boot_volume` is kept. `security_groups`: the groups of all ports that are created with
+        it; without them the project's default group. `metadata`: which programs in the guest may read its metadata at
+        169.254.169.254: those that get a token first, all (`open`), or none (`off`). `start` false: the instance is created
+        stopped, with its disk, addresses and volumes; its first boot follows at its first start.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
