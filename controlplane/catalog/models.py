@@ -217,7 +217,7 @@ IMAGE = machine(
 )
 
 
-SOURCE_KINDS = ("volume", "snapshot")
+SOURCE_KINDS = VOLUME_SOURCE, SNAPSHOT_SOURCE = ("volume", "snapshot")
 
 
 @dataclass(frozen=True)

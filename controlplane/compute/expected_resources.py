@@ -12,14 +12,13 @@ from uuid import UUID
 
 from django.db.models import Exists, Q, QuerySet
 
-from controlplane.catalog.models import Image
+from controlplane.catalog.models import VOLUME_SOURCE, Image
 from controlplane.compute.models import MOVING, Attachment, Instance, MigratedVolume, Migration, Rebuild
 from controlplane.kernel import clock
 from controlplane.network.models import Port, PortBinding
 from controlplane.nodes.models import Node, NodeRemoval, Pool
 from controlplane.operations.models import ResourceLock
 from controlplane.placement.models import Allocation, Permit
-from controlplane.storage.image_sources import VOLUME
 from controlplane.storage.models import MOVING_VOLUME, Snapshot, Volume, VolumeMove
 from controlplane.storage.snapshot_sources import being_made
 
@@ -75,7 +74,7 @@ def snapshots(ids: Ids) -> set[UUID]:
     One with the id of an image is for its operation, which makes the image of a volume.
     """
     rows = Snapshot.objects.filter(~Q(state="deleted") | just_now(), pk__in=ids)
-    images = Image.objects.filter(being_made() | just_now(), source_kind=VOLUME, pk__in=ids)
+    images = Image.objects.filter(being_made() | just_now(), source_kind=VOLUME_SOURCE, pk__in=ids)
     return {*rows.values_list("pk", flat=True), *images.values_list("pk", flat=True), *held(ids)}
 
 
