@@ -62,8 +62,8 @@ FREE = {
     "RemoveArrival",
     "RemoveDeparture",
 }
-# The volume's generation changes while it moves, since the copy has another one than the volume that it becomes. A permit
-# is for one generation, so what opens the volume in its new place has one of its own.
+# A volume's generation changes while it moves: the copy has another one than the volume that it becomes. A permit is
+# for one generation, so what opens the volume in its new place has one of its own.
 TWO_GENERATIONS = {"volume.move"}
 # Operations whose calls go to the storage agent alone, as the permits for a node do then.
 OF_CLUSTERS = {"image.create", "snapshot.create", "instance.snapshot", "volume.revert"}

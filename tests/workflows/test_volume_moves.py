@@ -196,7 +196,7 @@ def test_running_guest_snapshots_and_two_clusters_are_refused(cloud: Cloud) -> N
 
 
 def test_folder_of_several_nodes_is_neither_source_nor_destination(cloud: Cloud) -> None:
-    """It fences no node that was away, which could write over the volume's file there, or erase it."""
+    """A folder fences no node that was away, which could write over a file there, or erase it."""
     folder, rbd = share(cloud), cluster(cloud)
     volumes = {kind.pk: make_volume(cloud, kind.pk, volume_type=kind) for kind in (cloud.volume_type, folder, rbd)}
     for source, to in ((cloud.volume_type, folder), (folder, cloud.volume_type), (folder, rbd), (rbd, folder)):
@@ -296,7 +296,7 @@ def test_next_move_waits_for_the_end_of_the_last_one(cloud: Cloud, source: str) 
 
 
 def test_copy_is_not_begun_before_the_end_of_an_earlier_one(cloud: Cloud) -> None:
-    """As after the database was restored: the removal is there, and the request was accepted before."""
+    """The removal is there after the request was accepted, as when the database was restored."""
     volume, kind = make_volume(cloud), cluster(cloud)
     operation = ask(cloud, volume, kind)
     record_removal(cloud.machine.row, kind="volume-copy", resource_id=volume.pk, generation=1, pool=POOL)
