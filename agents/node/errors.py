@@ -9,8 +9,8 @@ AgentError
 │                         TcpRefused, TcpTimedOut, TcpReset,
 │                         GuestMigrated, GuestNotArrived, GuestArrived, GuestForeign, NotMigratable, NotQuarantined,
 │                         NoFreeSlot, GuestAgentMissing, GuestAgentSilent, GuestAgentRefused,
-│                         DetachPending, GuestMigrating, GuestFrozen (retryable)
-├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
+│                         DetachPending, GuestMigrating, GuestFrozen, VolumeCopyHeld (retryable)
+├── Exhausted             more watchers, viewers or copies than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
     ├── MigrationCancelled
     ├── DiskLocked           (retryable)
@@ -118,6 +118,16 @@ class VolumeWouldShrink(Conflict):
 
 class VolumeInUse(Conflict):
     code = "agent.volume_in_use"
+
+
+class VolumeCopyHeld(Conflict):
+    """A copy of the volume has not been ended yet: its removal, which names the place to erase, has to come first."""
+
+    code = "agent.volume_copy_held"
+    retryable = True
+
+    def __init__(self, volume_id: UUID) -> None:
+        super().__init__(f"The copy of volume {volume_id} has not been ended yet.")
 
 
 class PortInUse(Conflict):

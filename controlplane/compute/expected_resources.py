@@ -111,7 +111,7 @@ def images(node: Node, names: Collection[str]) -> set[str]:
     here = Q(node=node) | Q(pk__in=permits.values("resource_id"))
     expected: set[str] = set()
     coming = Q(migratedvolume__migration__destination=node, migratedvolume__migration__state__in=MOVING)
-    for rows in (Instance.objects.filter(here), Volume.objects.filter(here | coming)):
+    for rows in (Instance.objects.filter(here), Volume.objects.filter(here | coming, is_whole=False)):
         expected |= set(rows.filter(image__sha256__in=names).values_list("image__sha256", flat=True))
     if rest := set(names) - expected:
         put_here = Q(project=None) & Exists(permits) | Q(project_id__in=permits.values("project_id"))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -16,7 +17,7 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import rolled_back
 from controlplane.kernel.units import GIB
-from controlplane.nodes.models import Pool
+from controlplane.nodes.models import NodeRemoval, Pool
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
 from controlplane.placement import services as placement
@@ -24,14 +25,14 @@ from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import NoAllocation
 from controlplane.placement.selectors import PoolRequirement
-from controlplane.storage.errors import VolumeTypeElsewhere
+from controlplane.storage.errors import VolumeMoveNotEnded, VolumeTypeElsewhere
 from controlplane.storage.models import Volume, VolumeMove
 from controlplane.storage.retype import place_of, volume_retype
 from controlplane.storage.services import require_no_snapshots, require_volume_state, volume_lock
 from controlplane.storage.snapshot_sources import require_not_read
 
 MOVE = "volume.move"
-VOLUME_COPY = "volume-copy"  # the trait of nodes whose agents copy volumes
+VOLUME_COPY = "volume-copy"  # the trait of nodes whose agents copy volumes, and the kind of what they have to end
 LIMIT, SLOWEST_MB_PER_S = timedelta(minutes=30), 20  # of a move: that time, and the copy at that rate
 MB = 10**6
 
@@ -82,7 +83,8 @@ def volume_move(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb
     Raises:
         VolumeWrongState, VolumeHasSnapshots, VolumeReadForImage
         VolumeMoveUnderGuest: the volume is attached to an instance that is not off.
-        VolumeTypeElsewhere: both places are in storage clusters.
+        VolumeTypeElsewhere: not one of the places is the disk of a node and the other one in a storage cluster.
+        VolumeMoveNotEnded: a node has still to erase what the last move left there.
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable, Busy.
     """
     actor.may_write()
@@ -122,11 +124,27 @@ def check_move(volume: Volume, volume_type: VolumeType) -> None:
     require_no_snapshots(volume)
     require_not_read(volume)
     require_off(instance_with(volume))
-    if volume.pool is None or not volume.pool.is_of_cluster:
-        return
-    if Pool.objects.filter(name=volume_type.pool, zone=volume.pool.zone_id, cluster__isnull=False).exists():
-        where, wanted = place_of(volume.pool.name), place_of(volume_type.pool)
+    require_ended(volume.pk)
+    if not _are_a_pair(volume, volume_type):
+        where, wanted = place_of(volume.pool.name if volume.pool is not None else ""), place_of(volume_type.pool)
         raise VolumeTypeElsewhere(field="volume_type", volume_type=volume_type.pk, where=where, wanted=wanted)
+
+
+def _are_a_pair(volume: Volume, volume_type: VolumeType) -> bool:
+    """Tell if one of the places is the disk of a node, and the other one not a folder.
+
+    Only a storage cluster fences a node that was away: it could write over a file in a folder, or erase it, late.
+    """
+    if volume.pool is not None:
+        return volume.pool.is_of_cluster and not volume_type.pool
+    zone = volume.node.zone_id if volume.node is not None else None
+    return not Pool.objects.filter(name=volume_type.pool, zone=zone, cluster=None).exists()
+
+
+def require_ended(volume_id: UUID) -> None:
+    """Raise VolumeMoveNotEnded while a node has still to end a copy of the volume, and to erase one of two places."""
+    if NodeRemoval.objects.filter(kind=VOLUME_COPY, resource_id=volume_id).exists():
+        raise VolumeMoveNotEnded()
 
 
 def require_usable(volume: Volume) -> None:

@@ -36,7 +36,7 @@ def reconcile() -> int:
         except NodeUnreachable:
             silent.add(removal.node_id)
         except CloudError as exc:
-            if exc.facts.get("agent_code") == STALE:
+            if exc.facts.get("agent_code") == STALE and not _holds_copy(removal):
                 removal.delete()
                 continue
             log.warning(
@@ -46,3 +46,14 @@ def reconcile() -> int:
             removal.delete()
             removed += 1
     return removed
+
+
+def _holds_copy(removal: NodeRemoval) -> bool:
+    """Tell if the node still has the copy of a volume that the removal ends: it has data to erase then."""
+    if removal.kind != "volume-copy":
+        return False
+    try:
+        copies = agent_client.describe(removal.node, removal.resource_id).volume_copies
+    except CloudError:
+        return True
+    return any(copy.subject.generation <= removal.generation for copy in copies)

@@ -45,10 +45,20 @@ class VolumeTypeElsewhere(Conflict):
     code = "storage.volume.type_elsewhere"
     title = "Type in another pool"
     detail = (
-        "The volume is {where}, and volumes of the type {volume_type!r} are {wanted}: both are in storage clusters, "
-        "between which volumes are not moved directly. Change to a type of another place first, such as one on a "
-        "node's own disk, and then to this one."
+        "The volume is {where}, and volumes of the type {volume_type!r} are {wanted}. A volume moves only between a "
+        "node's own disk and a storage cluster: not from or to a pool that is a folder, and from one cluster to "
+        "another by a type on a node's own disk. Choose such a type, or copy the data to a new volume."
     )
+
+
+class VolumeMoveNotEnded(Conflict):
+    code = "storage.volume.move_not_ended"
+    title = "Last move not ended"
+    detail = (
+        "A node does not answer, and has still to erase what the last move of the volume left there. Try again later; "
+        "if the error stays, tell an operator."
+    )
+    retryable = True
 
 
 class VolumeCannotShrink(Unprocessable):

@@ -117,7 +117,9 @@ def release_destination(operation: Operation) -> Effect:
 def ensure_images(operation: Operation) -> None:
     """Send the images of the disks that the destination gets a copy of."""
     migration = migration_of(operation)
-    volumes = Image.objects.filter(volume__migratedvolume__migration=migration, volume__pool=None)
+    volumes = Image.objects.filter(
+        volume__migratedvolume__migration=migration, volume__pool=None, volume__is_whole=False
+    )
     instance = migration.instance
     roots = () if instance.root_pool_id or instance.boot_volume_id else (instance.image,)
     images = {image.pk: image for image in (*roots, *volumes)}

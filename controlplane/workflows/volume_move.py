@@ -2,7 +2,8 @@
 
 No guest has the volume open meanwhile. Until the switch the volume is at its source, and a failure is undone at the
 destination. From the switch on it is at its destination, and the move can be neither undone nor cancelled. The node
-that copies keeps the copy apart from the volume until then: agents/node/services/volume_copies.py.
+that copies keeps the copy apart from the volume until then: agents/node/services/volume_copies.py. One of the places is
+the disk of that node, the other one in a storage cluster.
 """
 
 import logging
@@ -15,7 +16,7 @@ from django.db.models import F
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import instances_booted_from
-from controlplane.compute.volume_moves import MB, MOVE, move_of, volume_move_request
+from controlplane.compute.volume_moves import MB, MOVE, VOLUME_COPY, move_of, require_ended, volume_move_request
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
@@ -24,7 +25,7 @@ from controlplane.nodes import agent_client, selectors
 from controlplane.nodes.agent_client import CallAuthorization, subject
 from controlplane.nodes.errors import NodeAbandoned, NodeFailed, NodeUnreachable
 from controlplane.nodes.models import Pool
-from controlplane.operations.errors import Cancelled
+from controlplane.operations.errors import Cancelled, DeadlineExceeded
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import VOLUME_MOVE, Volume, VolumeMove
@@ -34,7 +35,6 @@ from controlplane.workflows.workflow_types import Effect, Step, StepAborted, Ste
 log = logging.getLogger(__name__)
 
 POLL_DELAY = timedelta(seconds=1)
-KIND = "volume-copy"
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -102,6 +102,7 @@ def _state(row: VolumeMove, authorization: CallAuthorization) -> pb.VolumeCopySt
 def _begin(row: VolumeMove, authorization: CallAuthorization) -> pb.VolumeCopyState:
     """Begin the copy, with the key of a storage cluster's volume. What has it open still is fenced first."""
     volume = row.volume
+    require_ended(volume.pk)
     node_steps.fence_disk(row.source, node_steps.disk_of(volume))
     request = pb.EnsureVolumeCopyRequest(
         subject=subject(volume.pk, row.generation),
@@ -118,8 +119,6 @@ def _place(row: VolumeMove, pool: Pool | None, authorization: CallAuthorization,
     """Return the place. In a storage cluster the volume is made, unless it `is_there`, and opened for the node."""
     if pool is None:
         return pb.VolumePlace()
-    if not pool.is_of_cluster:
-        return pb.VolumePlace(pool=pool.name)
     opening = pb.EnsureVolumeRequest(
         subject=subject(row.volume_id, row.generation),
         size_bytes=row.volume.size_gib * GIB,
@@ -139,12 +138,12 @@ def remove_copy(operation: Operation) -> Effect | None:
     if node is None:
         return None
     removed = node_steps.remove(
-        node, kind=KIND, resource_id=row.volume_id, generation=row.generation, pool=_name(row.destination_pool)
+        node, kind=VOLUME_COPY, resource_id=row.volume_id, generation=row.generation, pool=_name(row.destination_pool)
     )
-    if row.destination_pool is not None and row.destination_pool.is_of_cluster:
+    if row.destination_pool is not None:
         cluster_disks.close(row.destination_pool, row.volume_id, node_id=node.pk, is_dead=True)
         cluster_disks.remove(row.destination_pool, row.volume_id)
-    if row.source_pool is not None and row.source_pool.is_of_cluster and row.source_id != node.pk:
+    if row.source_pool is not None and row.source_id != node.pk:
         cluster_disks.close(row.source_pool, row.volume_id, node_id=node.pk, is_dead=True)
     return removed
 
@@ -156,15 +155,18 @@ def switch(operation: Operation) -> Effect:
     """Let the rows name the copy, if policies still admit the data there.
 
     Raises:
-        StepAborted: they do not; the volume stays at its source.
+        StepAborted: they do not, or the operation's time is over; the volume stays at its source.
     """
     row = move_of(operation)
     try:
         step_permits.for_volume_move(operation, row)
     except CloudError as exc:
-        if exc.retryable:
+        if not exc.retryable:
+            raise StepAborted(exc) from exc
+        if clock.now() < operation.deadline_at:
             raise
-        raise StepAborted(exc) from exc
+        limit_s = int(operation.limit.total_seconds())
+        raise StepAborted(DeadlineExceeded(limit_s=limit_s, obstacle=exc.reason)) from exc
     return partial(_switch, operation, row)
 
 
@@ -194,7 +196,9 @@ def finish_copy(operation: Operation) -> Effect | None:
     """Let the copy be the volume on its node, which erases the source that it reaches; later, if it does not answer."""
     row = move_of(operation)
     generation, pool = row.generation + 1, _name(row.source_pool)
-    return node_steps.remove(row.destination, kind=KIND, resource_id=row.volume_id, generation=generation, pool=pool)
+    return node_steps.remove(
+        row.destination, kind=VOLUME_COPY, resource_id=row.volume_id, generation=generation, pool=pool
+    )
 
 
 def open_there(operation: Operation) -> None:
@@ -221,15 +225,14 @@ def erase_source(operation: Operation) -> Effect | None:
     row = move_of(operation)
     pool, left = row.source_pool, None
     if pool is None:
-        return None  # the node that has copied it has erased it
+        return None  # the node that has copied it erases it, or has done so
     if row.source_id != row.destination_id:
         left = node_steps.remove(
             row.source, kind="shared-volume", resource_id=row.volume_id, generation=row.generation + 1
         )
-    if pool.is_of_cluster:
-        for node_id in {node.pk for node in (row.source, row.destination) if node is not None}:
-            cluster_disks.close(pool, row.volume_id, node_id=node_id, is_dead=True)
-        cluster_disks.remove(pool, row.volume_id)
+    for node_id in {node.pk for node in (row.source, row.destination) if node is not None}:
+        cluster_disks.close(pool, row.volume_id, node_id=node_id, is_dead=True)
+    cluster_disks.remove(pool, row.volume_id)
     return left
 
 

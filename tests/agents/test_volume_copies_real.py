@@ -1,4 +1,4 @@
-"""Copies of volumes between real places: the node's folder, a folder pool, and a Ceph cluster."""
+"""Copies of volumes between real places: the node's folder and a Ceph cluster."""
 
 import base64
 import hashlib
@@ -16,10 +16,10 @@ from agents.node.adapters import pools
 from agents.node.adapters.interfaces import BaseImage, ImageFormat
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
-from agents.node.adapters.storage.copying import Copying
+from agents.node.adapters.storage.copying import SILENT_S, Copying, silent_s
 from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.adapters.storage.keys import VolumeKeys, decoded
-from agents.node.adapters.storage.places import OWN_FOLDER, Place, RbdSource
+from agents.node.adapters.storage.places import Place, RbdSource
 from agents.node.errors import AdapterError, VolumeKeyMissing
 from tests.agents import specs
 from tests.agents.on_libvirt import rbd_volumes
@@ -42,10 +42,13 @@ def keys() -> Iterator[VolumeKeys]:
 
 @pytest.fixture
 def disks(tmp_path: Path, keys: VolumeKeys) -> FileDisks:
-    pool = tmp_path / "pool, with a comma"
-    pool.mkdir()
-    pools.make(pool)
-    return FileDisks(tmp_path / "state", pools=Pools({"shared": pool}), owner="one", keys=keys)
+    return FileDisks(tmp_path / "state, with a comma", owner="one", keys=keys)
+
+
+@pytest.fixture
+def target(tmp_path: Path, keys: VolumeKeys) -> StorageEngine:
+    """Return the own folder of another node, for copies without a cluster."""
+    return FileDisks(tmp_path / "target", owner="other", keys=keys).engine()
 
 
 def copying(max_bytes_per_s: int = 0, percents: list[int] | None = None) -> Copying:
@@ -93,8 +96,8 @@ def path_of(engine: StorageEngine) -> Path:
 
 
 def test_volume_is_the_same_in_every_place(disks: FileDisks, ceph: CephCluster) -> None:
-    """From the node's folder to a cluster, to a pool, and back: bytes and holes stay, and nothing is interpreted."""
-    local, pool, cluster = disks.engine(), disks.engine(SHARED), opened(disks, ceph, VOLUME)
+    """From the node's folder to a cluster, and back: bytes and holes stay, and nothing is interpreted."""
+    local, cluster = disks.engine(), opened(disks, ceph, VOLUME)
     local.create(VOLUME, size_bytes=SIZE)
     content = fill(path_of(local))
     with pytest.raises(VolumeKeyMissing):
@@ -106,16 +109,14 @@ def test_volume_is_the_same_in_every_place(disks: FileDisks, ceph: CephCluster) 
     assert percents[-1] == 100
     assert digest(rbd_volumes.read(ceph, str(VOLUME), offset=0, count=SIZE)) == digest(content)
 
-    assert pool.size_bytes(VOLUME) is None
-    pool.copy_from(cluster, VOLUME, copying(), size_bytes=SIZE)
-    assert pool.size_bytes(VOLUME) == SIZE
     assert local.remove(VOLUME)
-    local.copy_from(pool, VOLUME, copying(), size_bytes=SIZE)
-    for path in (path_of(pool), path_of(local)):
-        assert digest(content_of(path)) == digest(content)
-        assert path.stat().st_size < 4 * MIB, "holes stay holes"
-        assert path.stat().st_mode & 0o777 == 0o600
-        assert not list(path.parent.glob(".unfinished*"))
+    local.copy_from(cluster, VOLUME, copying(), size_bytes=SIZE)
+    assert local.size_bytes(VOLUME) == SIZE
+    path = path_of(local)
+    assert digest(content_of(path)) == digest(content)
+    assert path.stat().st_size < 4 * MIB, "holes stay holes"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not list(path.parent.glob(".unfinished*"))
 
 
 def test_key_is_in_no_command_line(disks: FileDisks, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,37 +133,54 @@ def test_key_is_in_no_command_line(disks: FileDisks, ceph: CephCluster, monkeypa
     assert base64.b64encode(key).decode() not in " ".join(commands)
 
 
-def test_layer_over_a_raw_image_that_looks_like_another_format_becomes_whole(disks: FileDisks, tmp_path: Path) -> None:
-    image = tmp_path / "state/images" / ("ab" * 32)
+def test_layer_over_a_raw_image_that_looks_like_another_format_becomes_whole(
+    disks: FileDisks, target: StorageEngine
+) -> None:
+    local = disks.engine()
+    image = path_of(local).parent.with_name("images") / ("ab" * 32)
     image.write_bytes(HOSTILE.ljust(8 * MIB, b"\0"))
     base = BaseImage(image.name, ImageFormat.RAW)
-    local, pool = disks.engine(), disks.engine(SHARED)
     local.create(VOLUME, size_bytes=SIZE, base=base)
-    pool.copy_from(local, VOLUME, copying(), size_bytes=SIZE, base=base)
-    shared = pool.disk(VOLUME).path
-    assert shared is not None
-    assert content_of(shared) == HOSTILE.ljust(SIZE, b"\0")
+    target.copy_from(local, VOLUME, copying(), size_bytes=SIZE, base=base)
+    assert content_of(path_of(target)) == HOSTILE.ljust(SIZE, b"\0")
     with pytest.raises(AdapterError, match="is a layer over another file"):
-        pool.copy_from(local, VOLUME, copying(), size_bytes=SIZE)
+        target.copy_from(local, VOLUME, copying(), size_bytes=SIZE)
 
 
-def test_limit_of_bandwidth_reaches_qemu(disks: FileDisks, monkeypatch: pytest.MonkeyPatch) -> None:
-    local, pool = disks.engine(), disks.engine(SHARED)
+def test_limit_of_bandwidth_reaches_qemu(
+    disks: FileDisks, target: StorageEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = disks.engine()
     local.create(VOLUME, size_bytes=SIZE)
     commands: list[list[str]] = []
     follow = process.follow
     monkeypatch.setattr(process, "follow", lambda command, **more: (commands.append(command), follow(command, **more)))
-    pool.copy_from(local, VOLUME, copying(5 * 10**6), size_bytes=SIZE)
+    target.copy_from(local, VOLUME, copying(5 * 10**6), size_bytes=SIZE)
     assert commands[0][commands[0].index("-r") + 1] == str(5 * 10**6)
 
 
-def test_copy_that_is_stopped_or_fails_leaves_nothing(disks: FileDisks) -> None:
-    local, pool = disks.engine(), disks.engine(SHARED)
+def test_copy_of_a_large_volume_has_time_for_each_percent() -> None:
+    """A copy without a limit may be as slow as the deadline of a move allows: 20 MB/s."""
+    for limit in (0, 20 * 10**6, 10**9):
+        assert silent_s(10 * 10**12, limit) == SILENT_S + 5000
+    assert silent_s(10 * 10**12, 10 * 10**6) == SILENT_S + 10_000
+
+
+def test_copy_that_is_stopped_or_fails_leaves_nothing(disks: FileDisks, target: StorageEngine) -> None:
+    local = disks.engine()
     local.create(VOLUME, size_bytes=SIZE)
-    shared = pool.disk(VOLUME).path
-    assert shared is not None
     with pytest.raises(AdapterError, match="was stopped"):
-        pool.copy_from(local, VOLUME, Copying(0, lambda percent: None, lambda: True), size_bytes=SIZE)
+        target.copy_from(local, VOLUME, Copying(0, lambda percent: None, lambda: True), size_bytes=SIZE)
     with pytest.raises(AdapterError, match="is missing"):
-        pool.copy_from(disks.engine(OWN_FOLDER), UUID(int=7), copying(), size_bytes=SIZE)
-    assert list(shared.parent.iterdir()) == []
+        target.copy_from(local, UUID(int=7), copying(), size_bytes=SIZE)
+    assert list(path_of(target).parent.iterdir()) == []
+
+
+def test_volume_is_not_copied_into_a_folder_of_several_nodes(disks: FileDisks, tmp_path: Path) -> None:
+    (tmp_path / "pool").mkdir()
+    pools.make(tmp_path / "pool")
+    shared = FileDisks(tmp_path / "state", pools=Pools({"shared": tmp_path / "pool"}), owner="one").engine(SHARED)
+    disks.engine().create(VOLUME, size_bytes=SIZE)
+    with pytest.raises(AdapterError, match="is a folder"):
+        shared.copy_from(disks.engine(), VOLUME, copying(), size_bytes=SIZE)
+    assert shared.size_bytes(VOLUME) is None

@@ -190,14 +190,9 @@ def retype_attached(cloud: Cloud) -> Ask:
     return lambda: volume_retype(cloud.tenant.actor, volume, volume_type=kind)
 
 
-def move_to_pool(cloud: Cloud) -> Ask:
-    volume, kind = make_volume(cloud, image=cloud.image), share(cloud)
-    return lambda: volume_move(cloud.tenant.actor, volume, volume_type=kind)
-
-
 def move_to_cluster(cloud: Cloud) -> Ask:
-    """The volume is attached to an instance that is off."""
-    volume, kind = make_volume(cloud), cluster(cloud)
+    """The volume is a layer over an image, and attached to an instance that is off."""
+    volume, kind = make_volume(cloud, image=cloud.image), cluster(cloud)
     instance = make_stopped_instance(cloud)
     done(attach(cloud, instance, volume)[1])
     return lambda: volume_move(cloud.tenant.actor, fresh(volume), volume_type=kind, max_mb_per_s=5)
@@ -327,7 +322,6 @@ CASES = (
     Case("volume.grow", grow_volume, ("place", "grow")),
     Case("volume.grow", grow_attached, ("place", "grow")),
     Case("volume.retype", retype_attached, ("limit",)),
-    Case("volume.move", move_to_pool, VOLUME_MOVE_STEPS),
     Case("volume.move", move_to_cluster, VOLUME_MOVE_STEPS),
     Case("volume.move", move_from_cluster, VOLUME_MOVE_STEPS),
     Case("volume.revert", revert_volume, ("close", "revert")),

@@ -50,7 +50,6 @@ from tests.workflows.helpers import (
     make_volume,
     picture,
     run_on,
-    share,
 )
 from tests.workflows.snapshots import ask_image, cluster
 from tests.world import Broker, Cloud, make_flavor, run
@@ -162,7 +161,7 @@ ASKED: dict[str, Callable[[Cloud], Operation]] = {
     "volume.create": lambda cloud: ask_volume(cloud)[1],
     "volume.detach": lambda cloud: volume_detach(cloud.tenant.actor, make_attached(cloud)),
     "volume.grow": lambda cloud: volume_grow(cloud.tenant.actor, make_volume(cloud), size_gib=3),
-    "volume.move": lambda cloud: volume_move(cloud.tenant.actor, make_volume(cloud), volume_type=share(cloud)),
+    "volume.move": lambda cloud: volume_move(cloud.tenant.actor, make_volume(cloud), volume_type=cluster(cloud)),
     "volume.retype": lambda cloud: volume_retype(
         cloud.tenant.actor,
         make_volume(cloud),

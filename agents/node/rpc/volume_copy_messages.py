@@ -17,10 +17,8 @@ PHASES = {
 def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
     volume_id = message.subject.id
     source, destination = _place(volume_id, message.source), _place(volume_id, message.destination)
-    if source.pool == destination.pool:
-        raise BadRequest("destination.pool", "is the place that the volume is copied from")
-    if source.rbd is not None and destination.rbd is not None:
-        raise BadRequest("destination.rbd", "is only for a volume that is not in a Ceph cluster already")
+    if (source.rbd is None) == (destination.rbd is None):
+        raise BadRequest("destination.rbd", "has to be given, or that of the source, and not both")
     return VolumeCopySpec(
         decoding.volume_size(message.size_bytes),
         source,
@@ -50,6 +48,8 @@ def state(status: CopyStatus) -> pb.VolumeCopyState:
 def _place(volume_id: str, message: pb.VolumePlace) -> Place:
     pool = decoding.pool(message.pool)
     if not message.HasField("rbd"):
+        if pool:
+            raise BadRequest("pool", "is a folder that other nodes reach: volumes are not copied from there or to it")
         return Place(pool)
     if not pool:
         raise BadRequest("rbd", "is only for a place in a pool")

@@ -3,6 +3,9 @@
 A copy is an entry of its own, with the volume's id. While it is under way, the volume stays where it is; at its end the
 caller names the place whose data is erased: that of the destination, as if nothing had happened, or that of the source,
 and the copy is the volume from then on. An agent that was restarted begins unfinished copies anew.
+
+One of the places is the node's own folder, the other one a Ceph cluster, which fences nodes. A folder that other nodes
+reach does not: a node that was away could write over a file of the volume there, or erase it.
 """
 
 import logging
@@ -15,7 +18,15 @@ from agents.node.adapters.interfaces import BaseImage, Power
 from agents.node.adapters.storage.copying import Copying
 from agents.node.adapters.storage.places import Place
 from agents.node.context import Node
-from agents.node.errors import AdapterError, BadRequest, Conflict, VolumeInUse
+from agents.node.errors import (
+    AdapterError,
+    BadRequest,
+    Conflict,
+    Exhausted,
+    StaleGeneration,
+    VolumeCopyHeld,
+    VolumeInUse,
+)
 from agents.node.services import volumes
 from agents.node.specs import Subject, VolumeCopySpec, VolumeSpec
 from agents.node.state_store import Entry, Phase
@@ -23,6 +34,7 @@ from agents.node.state_store import Entry, Phase
 log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 15.0
+AT_ONCE = 2  # copies of a node: each keeps its disk and its network busy
 INTERRUPTED = "The agent was restarted while the volume was copied."
 
 
@@ -63,6 +75,7 @@ class VolumeCopies:
         self._node = node
         self._runs: dict[UUID, _Run] = {}
         self._lock = threading.Lock()
+        self._beginning = threading.Lock()
         self._is_closed = False
 
     def ensure(self, subject: Subject, spec: VolumeCopySpec, *, key: bytes = b"") -> CopyStatus:
@@ -70,20 +83,24 @@ class VolumeCopies:
 
         Raises:
             VolumeInUse: a guest has the volume open, or may have it.
+            VolumeCopyHeld: an earlier copy of the volume is complete, and may be the volume by now.
+            Exhausted: as many copies as the node makes at once are under way.
             Conflict: the volume is at the destination already, or not at the source.
         """
         node = self._node
         with node.locks.hold(("volume", subject.id)):
-            before = node.state_store.copies.get(subject.id)
-            if before is not None and before.is_held and before.generation < subject.generation:
-                self._undo(Subject(subject.id, before.generation), before.spec)  # its own removal never came
-                node.state_store.copies.finish_removal(subject.id)
+            self._check_earlier(subject)
             self._check(subject, spec)
-            node.state_store.copies.accept(subject, spec, uses=())
-            entry = node.state_store.copies.require(subject.id)
-            if entry.phase is not Phase.PRESENT:
-                self._keep_key(subject.id, spec, key)
-                self._begin(entry)
+            self._end_earlier(subject)
+            with self._beginning:
+                before = node.state_store.copies.get(subject.id)
+                if before is None or before.phase is not Phase.PRESENT:
+                    self._check_number(subject.id)
+                node.state_store.copies.accept(subject, spec, uses=())
+                entry = node.state_store.copies.require(subject.id)
+                if entry.phase is not Phase.PRESENT:
+                    self._keep_key(subject.id, spec, key)
+                    self._begin(entry)
         return self._status(entry)
 
     def statuses(self) -> list[CopyStatus]:
@@ -93,6 +110,7 @@ class VolumeCopies:
         """End the copy, and erase the data in the place of this pool; False when there is no copy.
 
         Raises:
+            StaleGeneration: the copy is a later one, which goes on.
             Conflict: the copy is not complete, and the source would be lost; or the volume is where it would be erased.
             AdapterError: it does not stop yet, or the data cannot be erased now.
         """
@@ -100,12 +118,15 @@ class VolumeCopies:
         with node.locks.hold(("volume", subject.id)):
             entry = node.state_store.copies.get(subject.id)
             if entry is None or not entry.is_held:
-                node.state_store.copies.begin_removal(subject)
-                node.state_store.copies.finish_removal(subject.id)
+                if entry is None or entry.generation <= subject.generation:
+                    node.state_store.copies.begin_removal(subject)
+                    node.state_store.copies.finish_removal(subject.id)
                 return False
             spec = entry.spec
             if pool not in (spec.source.pool, spec.destination.pool):
                 raise BadRequest("pool", "is neither the source nor the destination of the copy")
+            if subject.generation < entry.generation:
+                raise StaleGeneration("volume-copy", subject.id, given=subject.generation, seen=entry.generation)
             if pool == spec.source.pool:
                 self._become_volume(subject, entry)
             else:
@@ -116,10 +137,13 @@ class VolumeCopies:
         return True
 
     def restore(self) -> None:
-        """Begin unfinished copies anew, at the agent's start. Those without their key fail, until it comes again."""
-        for entry in self._node.state_store.copies.held():
-            if entry.phase is Phase.MAKING:
-                self._begin(entry)
+        """Begin unfinished copies anew, at the agent's start, up to AT_ONCE: callers repeat their calls for the others.
+
+        Those without their key fail, until it comes again.
+        """
+        unfinished = [each for each in self._node.state_store.copies.held() if each.phase is Phase.MAKING]
+        for entry in unfinished[:AT_ONCE]:
+            self._begin(entry)
 
     def close(self) -> None:
         """Stop the copies at the agent's end."""
@@ -142,6 +166,35 @@ class VolumeCopies:
         state = node.adapters.hypervisor.state(user) if user is not None else None
         if state is not None and state.power in (Power.RUNNING, Power.PAUSED):
             raise VolumeInUse(f"Volume {subject.id} is open in instance {user}, which runs.")
+
+    def _check_number(self, volume_id: UUID) -> None:
+        with self._lock:
+            others = sum(run.is_alive for each, run in self._runs.items() if each != volume_id)
+        if others >= AT_ONCE:
+            raise Exhausted(f"This node copies {AT_ONCE} volumes already, as many as it does at once. Try again later.")
+
+    def _check_earlier(self, subject: Subject) -> Entry[VolumeCopySpec] | None:
+        """Return the earlier copy that is held, if there is one.
+
+        Raises:
+            VolumeCopyHeld: it is complete. Only its removal can tell which of its two places has the volume.
+        """
+        before = self._node.state_store.copies.get(subject.id)
+        if before is None or not before.is_held or before.generation >= subject.generation:
+            return None
+        if before.phase is not Phase.MAKING:
+            raise VolumeCopyHeld(subject.id)
+        return before
+
+    def _end_earlier(self, subject: Subject) -> None:
+        """Undo an earlier copy whose removal never came, unless it becomes complete before it stops."""
+        if self._check_earlier(subject) is None:
+            return
+        self._stop(subject.id)
+        before = self._check_earlier(subject)
+        if before is not None:
+            self._undo(Subject(subject.id, before.generation), before.spec)
+            self._node.state_store.copies.finish_removal(subject.id)
 
     def _keep_key(self, volume_id: UUID, spec: VolumeCopySpec, key: bytes) -> None:
         """Keep the key of the place in a Ceph cluster: to make such a volume on a node is to keep its key."""
@@ -210,13 +263,15 @@ class VolumeCopies:
     # ---- end
 
     def _undo(self, subject: Subject, spec: VolumeCopySpec) -> None:
-        """Stop the copy and erase what is there of it."""
+        """Stop the copy and erase what is there of it, unless the volume has come there later in another way."""
         node = self._node
+        self._stop(subject.id)
         held = node.state_store.volumes.get(subject.id)
         is_known = held is not None and held.is_held
         if held is not None and is_known and held.spec.pool == spec.destination.pool:
+            if held.generation > subject.generation:
+                return
             raise Conflict(f"Volume {subject.id} is at the destination of the copy by now.")
-        self._stop(subject.id)
         node.state_store.copies.begin_removal(subject)
         engine = node.adapters.disks.engine
         engine(spec.destination).remove(subject.id)
@@ -226,16 +281,21 @@ class VolumeCopies:
     def _become_volume(self, subject: Subject, entry: Entry[VolumeCopySpec]) -> None:
         """Let the volume be the copy, in one transaction, then erase the source.
 
-        A repetition finds the volume there, and erases what an interrupted one has left.
+        A repetition finds the volume there, and erases what an interrupted one has left. A volume that this node has
+        removed under a later generation stays removed.
         """
         node, spec = self._node, entry.spec
         with node.state_store.transaction():
             held = node.state_store.volumes.get(subject.id)
             is_there = held is not None and held.is_held and held.spec.pool == spec.destination.pool
-            if entry.phase is not Phase.PRESENT and not is_there:
+            is_later = held is not None and held.generation >= subject.generation
+            if held is not None and held.is_wanted and is_later and not is_there:
+                raise Conflict(f"Volume {subject.id} is at the source of the copy, under a later generation.")
+            is_over = is_there or is_later
+            if entry.phase is not Phase.PRESENT and not is_over:
                 raise Conflict(f"The copy of volume {subject.id} is not complete: without its source it would be lost.")
             node.state_store.copies.begin_removal(subject)
-            if not is_there:
+            if not is_over:
                 node.state_store.volumes.accept(subject, _spec_there(spec, held), uses=())
                 node.state_store.volumes.confirm(subject.id)
         node.adapters.disks.engine(spec.source).remove(subject.id)

@@ -8,7 +8,7 @@ from agents.node.adapters.pools import VOLUMES
 from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.adapters.storage.places import OWN_FOLDER, Place
 from agents.node.context import Node
-from agents.node.errors import AdapterError, Conflict, VolumeInUse, VolumeWouldShrink
+from agents.node.errors import AdapterError, Conflict, VolumeCopyHeld, VolumeInUse, VolumeWouldShrink
 from agents.node.services import migration_state
 from agents.node.specs import Subject, VolumeSpec
 from agents.node.state_store import CachedImage, Entry, Phase
@@ -63,6 +63,10 @@ def remove(node: Node, subject: Subject, pool: str = "") -> bool:
 
     False when there was none. Refused while an instance uses the volume. `pool`: the location of its file, also for a
     volume that this node never opened. Of a volume that a storage agent has made, only the key is deleted.
+
+    Raises:
+        VolumeInUse: an instance of this node uses it.
+        VolumeCopyHeld: a copy of it has not been ended.
     """
     with node.locks.hold(("volume", subject.id)):
         before = _begin_removal(node, subject)
@@ -79,9 +83,11 @@ def forget(node: Node, subject: Subject) -> bool:
 
     Raises:
         VolumeInUse: an instance of this node uses it.
+        VolumeCopyHeld: a copy of it has not been ended.
         Conflict: its data is on this node alone.
     """
     with node.locks.hold(("volume", subject.id)):
+        _check_no_copy(node, subject.id)
         engine = engine_of(node, subject.id)
         if engine is not None and not engine.capabilities.is_shared:
             raise Conflict(f"Volume {subject.id} is in no pool: forgotten here, it would be lost.")
@@ -95,10 +101,17 @@ def forget(node: Node, subject: Subject) -> bool:
 def _begin_removal(node: Node, subject: Subject) -> Entry[VolumeSpec] | None:
     with node.state_store.transaction():
         before = node.state_store.volumes.begin_removal(subject)
+        _check_no_copy(node, subject.id)
         user = user_of(node, subject.id)
         if user is not None:
             raise VolumeInUse(f"Volume {subject.id} is attached to instance {user}.")
     return before
+
+
+def _check_no_copy(node: Node, volume_id: UUID) -> None:
+    copy = node.state_store.copies.get(volume_id)
+    if copy is not None and copy.is_held:
+        raise VolumeCopyHeld(volume_id)
 
 
 def status(node: Node, entry: Entry[VolumeSpec]) -> VolumeStatus:

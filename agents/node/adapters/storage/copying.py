@@ -19,6 +19,7 @@ from agents.node.errors import AdapterError, VolumeKeyMissing
 PROGRESS = re.compile(rb"\((\d+)\.\d+/100%\)")
 SILENT_S = 600.0  # QEMU waits 300 s for a cluster
 HUNDREDTH = 100  # a copy prints its progress after each percent
+SLOWEST_BYTES_PER_S = 20 * 10**6  # that a copy without a limit may take, as the deadline of a move allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,14 @@ def copy_disk(
             on_output=lambda text: _report(text, copying),
             is_stopped=copying.is_stopped,
             descriptors=descriptors,
-            silent_s=SILENT_S + (size_bytes / HUNDREDTH / copying.max_bytes_per_s if rate else 0),
+            silent_s=silent_s(size_bytes, copying.max_bytes_per_s),
         )
+
+
+def silent_s(size_bytes: int, max_bytes_per_s: int) -> float:
+    """Return how many seconds a copy may take for a percent, and for what else may delay it."""
+    slowest = min(max_bytes_per_s or SLOWEST_BYTES_PER_S, SLOWEST_BYTES_PER_S)
+    return SILENT_S + size_bytes / HUNDREDTH / slowest
 
 
 def copy_to_qcow2(

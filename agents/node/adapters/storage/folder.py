@@ -6,9 +6,10 @@ from uuid import UUID
 from agents.node import process
 from agents.node.adapters.interfaces import BaseImage, GuestDisk
 from agents.node.adapters.pools import Pools
-from agents.node.adapters.storage.copying import Copying, copy_to_qcow2
+from agents.node.adapters.storage.copying import Copying
 from agents.node.adapters.storage.engine import Capabilities, StorageEngine
 from agents.node.adapters.storage.files import UNFINISHED, publish_once, qcow2_size_bytes, resize_qcow2, unlink
+from agents.node.errors import AdapterError
 
 COPY_TIMEOUT_S = 1700.0  # of an image; callers wait a little longer
 
@@ -62,9 +63,12 @@ class FolderEngine:
         size_bytes: int,
         base: BaseImage | None = None,
     ) -> None:
-        path, disk = self._path(volume_id), source.disk(volume_id, base=base)
-        unfinished = path.with_name(f"{UNFINISHED}{self._owner}-{path.name}")
-        copy_to_qcow2(disk, source.key(volume_id), unfinished, path, copying, size_bytes=size_bytes)
+        """Refuse: no fence keeps a node that was away from writing over a file that other nodes reach.
+
+        Raises:
+            AdapterError: always.
+        """
+        raise AdapterError(f"Volume {volume_id} is not copied into a pool that is a folder.", retryable=False)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         resize_qcow2(self._path(volume_id), size_bytes)
