@@ -27,7 +27,14 @@ from agents.node.errors import AdapterError, AgentError, Conflict, ImageRefused,
 from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
-from agents.storage.errors import ImageMissing, OwnAddress, RevertUnfinished, SnapshotMissing, VolumeMissing
+from agents.storage.errors import (
+    ImageMissing,
+    OwnAddress,
+    RevertStale,
+    RevertUnfinished,
+    SnapshotMissing,
+    VolumeMissing,
+)
 from agents.storage.servicer import CAPABILITIES
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
@@ -96,6 +103,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.contents: dict[UUID, int] = {}
         self.snapshots: dict[UUID, FakeSnapshot] = {}
         self.reverts: dict[UUID, FakeRevert] = {}
+        self.closed: dict[UUID, int] = {}
         self.open_to_write: set[UUID] = set()
         self.permits: dict[str, bytes] = {}
         self.keys: dict[UUID, set[UUID]] = {}
@@ -282,9 +290,11 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self._called("revert", request.permit)
         if volume_id in self.open_to_write:
             raise VolumeInUse("A client has the volume open to write.")
+        generation = int(str(read(request.permit.document).payload["gen"]))
+        if generation <= self.closed.get(volume_id, -1):
+            raise RevertStale("The revert had not begun.")
         if snapshot_id not in self.snapshots:
             raise SnapshotMissing("The volume has no such snapshot.")
-        generation = int(str(read(request.permit.document).payload["gen"]))
         self.reverts[volume_id] = FakeRevert(snapshot_id, generation, request.size_bytes)
         self.contents[volume_id] = MIXTURE
         if "during-revert" in self.failures:
@@ -300,6 +310,8 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         has_begun = last is not None and (last.snapshot_id, last.generation) == (snapshot_id, request.generation)
         if has_begun and self.contents[volume_id] == MIXTURE:
             self._copied(volume_id)
+        if not has_begun:
+            self.closed[volume_id] = request.generation
         return self._answered(pb.FinishedRevert(has_begun=has_begun), "finish-revert", volume_id)
 
     def _copied(self, volume_id: UUID) -> None:

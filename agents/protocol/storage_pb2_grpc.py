@@ -221,9 +221,9 @@ class StorageServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FinishRevert(self, request, context):
-        """Finishes a revert whose copy has begun, for which the permit of RevertVolume was, and answers when it is finished; if it has
-        not begun, changes nothing. The agent also goes on by itself. Until then the volume is neither opened nor grown, and no snapshot
-        of it taken (UNAVAILABLE, storage.revert_unfinished).
+        """Finishes a revert whose copy has begun, for which the permit of RevertVolume was, and answers when it is finished. If it has
+        not begun, none for this generation or an older one begins any more (storage.stale_generation). The agent also goes on by
+        itself. Until then the volume is neither opened nor grown, and no snapshot of it taken (UNAVAILABLE, storage.revert_unfinished).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

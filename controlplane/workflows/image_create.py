@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
+from django.db import transaction
 
 from andromede_core.documents.messages import Message
 from controlplane.catalog import image_quota, image_store, raw_disks
@@ -36,6 +37,8 @@ from controlplane.workflows.workflow_types import Effect, Step, StepPending, Wor
 LOOK_EVERY = timedelta(seconds=2)
 LOCK_DELAY = timedelta(seconds=2)
 FILES = 2  # the raw one and the qcow2 one
+# Among the arguments: the size of the volume at an attempt to take the snapshot, after which the volume was unlocked.
+ASKED_GIB = "asked_gib"
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -53,7 +56,10 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 
 
 def take(operation: Operation) -> Effect:
-    """Take the temporary snapshot. The volume is locked meanwhile: no revert and no growth changes it."""
+    """Take the temporary snapshot. The volume is locked meanwhile: no revert and no growth changes it.
+
+    It is unlocked between two attempts. A snapshot whose answer was lost is kept, unless the volume has grown since.
+    """
     _check_wanted(operation)
     image, volume, snapshot = _parts(operation)
     assert isinstance(volume, Volume), "the arguments say so"
@@ -62,9 +68,22 @@ def take(operation: Operation) -> Effect:
     volume.refresh_from_db(fields=["state", "is_deleting", "size_gib"])
     require_volume_state(volume, "available", "in-use")
     snapshot.size_gib = volume.size_gib
-    authorization = step_permits.for_image(operation, image, volume)
-    snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, asked_at=operation.created_at)
+    try:
+        authorization = step_permits.for_image(operation, image, volume)
+        if operation.args.get(ASKED_GIB, volume.size_gib) != volume.size_gib:
+            cluster_disks.remove_snapshot(snapshot)
+        snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, asked_at=operation.created_at)
+    except Exception:
+        _unlock_until_next(operation, volume)
+        raise
     return partial(_record_taken, operation, image, snapshot, jti=str(authorization.jti))
+
+
+@transaction.atomic
+def _unlock_until_next(operation: Operation, volume: Volume) -> None:
+    """Unlock the volume until the next attempt: the storage agent may be silent. Raises LeaseLost."""
+    leases.commit_step(operation, args=operation.args | {ASKED_GIB: volume.size_gib})
+    unlock_early(operation, volume.pk)
 
 
 def _record_taken(operation: Operation, image: Image, snapshot: Snapshot, *, jti: str) -> None:
@@ -81,7 +100,9 @@ def remove_taken(operation: Operation) -> Effect:
 
 
 def remove(operation: Operation) -> None:
-    cluster_disks.remove_snapshot(_parts(operation)[2])
+    snapshot = _parts(operation)[2]
+    unlock_early(operation, snapshot.volume_id)
+    cluster_disks.remove_snapshot(snapshot)
 
 
 def read(operation: Operation) -> Effect:

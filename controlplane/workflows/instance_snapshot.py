@@ -6,6 +6,7 @@ from functools import partial
 from controlplane.compute.models import Instance
 from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
+from controlplane.operations.services import unlock_early
 from controlplane.quotas import services as quotas
 from controlplane.storage import snapshot_evidence
 from controlplane.storage.models import SNAPSHOT, Snapshot
@@ -44,6 +45,8 @@ def _record(snapshots: Sequence[Snapshot], *, jti: str) -> None:
 
 
 def remove(operation: Operation) -> None:
+    """Remove the snapshots. The instance is unlocked first: its freeze is over, and the storage agent may be silent."""
+    unlock_early(operation, operation.resource_id)
     snapshot_moments.remove(_snapshots(operation))
 
 

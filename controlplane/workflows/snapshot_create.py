@@ -8,6 +8,7 @@ from functools import partial
 from controlplane.compute.models import Instance
 from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
+from controlplane.operations.services import unlock_early
 from controlplane.quotas import services as quotas
 from controlplane.storage import snapshot_evidence
 from controlplane.storage.models import FILESYSTEM, SNAPSHOT, Snapshot
@@ -48,7 +49,11 @@ def _record(snapshot: Snapshot, *, jti: str) -> None:
 
 
 def remove(operation: Operation) -> None:
-    cluster_disks.remove_snapshot(_snapshot(operation))
+    """Remove the snapshot. Its guest is unlocked first: the freeze is over, and the storage agent may be silent."""
+    snapshot = _snapshot(operation)
+    if snapshot.instance_id is not None:
+        unlock_early(operation, snapshot.instance_id)
+    cluster_disks.remove_snapshot(snapshot)
 
 
 def _snapshot(operation: Operation) -> Snapshot:

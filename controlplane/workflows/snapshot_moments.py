@@ -9,6 +9,7 @@ another moment, and takes all of them again.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from agents.protocol import agent_pb2 as pb
 from andromede_core.documents.messages import Message
 from controlplane.compute.errors import FreezeEnded, FreezeTooShort, GuestNotFrozen
 from controlplane.compute.instance_snapshots import is_on
@@ -25,7 +26,10 @@ from controlplane.workflows import cluster_disks
 
 # Among the operation's arguments: an attempt may have taken snapshots, which are of its moment.
 MAY_HAVE_BEGUN = "may_have_begun"
-ATTEMPTS_MAX = 3  # that the limit of the freeze ended
+# Among them too: how many attempts the limit of the freeze has ended, and the most of them.
+ENDED_FREEZES, ATTEMPTS_MAX = "ended_freezes", 3
+GUEST_NOT_RUNNING = "agent.guest_not_running"
+OFF = (pb.POWER_OFF, pb.POWER_CRASHED)
 
 
 def take(
@@ -67,7 +71,9 @@ def _standing_still(
     if is_repeated:
         with suppress(CloudError):  # the freeze of the attempt before; without it, the node ends that within its limit
             agent_client.thaw_instance(node, instance_id=instance.pk)
-    _freeze(node, instance, freezes_files=freezes_files)
+    if not _freeze(node, instance, freezes_files=freezes_files):
+        yield
+        return
     try:
         yield
     except BaseException:
@@ -78,19 +84,30 @@ def _standing_still(
         raise _ended(operation)
 
 
-def _freeze(node: Node, instance: Instance, *, freezes_files: bool) -> None:
+def _freeze(node: Node, instance: Instance, *, freezes_files: bool) -> bool:
+    """Freeze or pause the guest; False: it need not be paused, since it has powered off by itself."""
     try:
         count = agent_client.freeze_instance(node, instance_id=instance.pk, is_pause=not freezes_files)
     except NodeRefused as exc:
+        if not freezes_files and exc.facts.get("agent_code") == GUEST_NOT_RUNNING and _is_off(node, instance):
+            return False
         raise GuestNotFrozen(reason=exc.facts.get("reason") or exc.reason) from exc
     if freezes_files and not count:
         with suppress(CloudError):
             agent_client.thaw_instance(node, instance_id=instance.pk)
         raise GuestNotFrozen(reason=Message("its guest agent has frozen no file system."))
+    return True
+
+
+def _is_off(node: Node, instance: Instance) -> bool:
+    """Tell if the node has the guest as off. One that is paused for another reason may go on at any time."""
+    states = agent_client.describe(node, instance.pk).instances
+    return [each.power in OFF for each in states] == [True]
 
 
 def _ended(operation: Operation) -> CloudError:
-    attempts = operation.attempts + 1
+    attempts = operation.args.get(ENDED_FREEZES, 0) + 1
+    leases.commit_step(operation, args=operation.args | {ENDED_FREEZES: attempts})
     return FreezeEnded() if attempts < ATTEMPTS_MAX else FreezeTooShort(attempts=attempts)
 
 

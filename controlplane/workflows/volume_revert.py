@@ -8,6 +8,8 @@ so neither the volume's node nor a policy of now stops that.
 
 from collections.abc import Sequence
 
+from django.db import transaction
+
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.operations import leases, queues
@@ -70,7 +72,7 @@ def revert(operation: Operation) -> None:
     if operation.args.get(MAY_HAVE_BEGUN):
         if _is_finished(volume, snapshot):
             return
-        _record_begun(operation, False)
+        _renew_generation(operation, volume)
     _begin(operation, volume, snapshot)
 
 
@@ -90,7 +92,7 @@ def _begin(operation: Operation, volume: Volume, snapshot: Snapshot) -> None:
 
 
 def _is_finished(volume: Volume, snapshot: Snapshot) -> bool:
-    """Finish the copy if it has begun; False: it has not.
+    """Finish the copy if it has begun; False: it has not, and does not for this generation, even by a late call.
 
     Raises:
         StepAborted: another revert of the volume has come later, or the copy cannot be finished. The storage agent lets
@@ -126,6 +128,14 @@ def _is_before_copy(error: CloudError) -> bool:
 def _record_begun(operation: Operation, may_have_begun: bool) -> None:
     """Write it before the call: a worker that dies meanwhile leaves it to the next one."""
     leases.commit_step(operation, args=operation.args | {MAY_HAVE_BEGUN: may_have_begun})
+
+
+@transaction.atomic
+def _renew_generation(operation: Operation, volume: Volume) -> None:
+    """Begin anew with another generation: the storage agent begins no more revert for the one that it was asked for."""
+    _record_begun(operation, False)
+    volume.generation += 1
+    Volume.objects.filter(pk=volume.pk).update(generation=volume.generation)
 
 
 def _volume(operation: Operation) -> Volume:

@@ -439,6 +439,44 @@ def test_silent_cluster_delays_the_removal_of_the_snapshot(shared: Shared, agent
     assert agent.snapshots == {}
 
 
+def test_silent_cluster_leaves_the_volume_unlocked(shared: Shared, agent: FakeStorageAgent) -> None:
+    volume = shared.volume()
+    _, operation = ask_image(shared.cloud, volume)
+    agent.failures["snapshot"] = AdapterError("silent", retryable=True)
+    assert run(operation).state == "running"
+    assert not ResourceLock.objects.filter(resource_id=volume.pk).exists()
+    agent.failures.clear()
+    assert run_next_attempt(operation).state == "succeeded"
+
+
+def test_worker_that_died_leaves_no_lock_to_the_removal(shared: Shared, agent: FakeStorageAgent) -> None:
+    volume = shared.volume()
+    _, operation = ask_image(shared.cloud, volume)
+    with pytest.raises(Killed):
+        run_on(operation, altered(WORKFLOWS["image.create"], "snapshot", then(die)))
+    assert ResourceLock.objects.filter(resource_id=volume.pk).exists()
+    agent.failures["remove-snapshot"] = AdapterError("silent", retryable=True)
+    operation_cancel(shared.cloud.tenant.actor, operation)
+    assert run_on(followed_by_another_worker(operation)).state == "undoing"
+    assert not ResourceLock.objects.filter(resource_id=volume.pk).exists()
+
+
+@pytest.mark.parametrize("size_gib", [2, 3])
+def test_volume_may_grow_after_an_answer_was_lost(shared: Shared, agent: FakeStorageAgent, size_gib: int) -> None:
+    volume = shared.volume()
+    agent.loses_answers = True
+    image, operation = ask_image(shared.cloud, volume)
+    assert run(operation).state == "running"
+    (before,) = agent.snapshots.values()
+    if size_gib > volume.size_gib:
+        grown = volume_grow(shared.cloud.tenant.actor, volume, size_gib=size_gib)
+        assert follow(grown).state == "succeeded"
+    seen: list[bool] = []
+    agent.before_snapshot = lambda: seen.append(before in agent.snapshots.values())
+    assert follow(operation).state == "succeeded"
+    assert (seen, fresh(image).min_disk_gib) == ([size_gib == 2], size_gib)
+
+
 def test_lost_answers_change_nothing(shared: Shared, agent: FakeStorageAgent) -> None:
     volume = shared.volume()
     agent.loses_answers = True

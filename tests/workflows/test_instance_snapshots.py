@@ -35,7 +35,8 @@ from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node
 from controlplane.operations import leases
 from controlplane.operations.errors import Busy
-from controlplane.operations.models import Operation
+from controlplane.operations.models import Operation, ResourceLock
+from controlplane.operations.services import operation_cancel
 from controlplane.placement.errors import NotAdmittedHere
 from controlplane.placement.models import Binding, Lineage
 from controlplane.quotas.errors import QuotaExceeded
@@ -392,6 +393,45 @@ def test_silent_cluster_freezes_a_guest_once(cloud: Cloud, instance: Instance, a
     assert len(agent.snapshots) == 2
 
 
+def test_attempts_of_a_silent_cluster_are_no_ended_freezes(
+    cloud: Cloud, instance: Instance, agent: FakeStorageAgent
+) -> None:
+    agent.failure = AdapterError("The cluster does not answer.", retryable=True)
+    _, operation = ask_snapshots(cloud, instance, **FROZEN)
+    for attempt in range(snapshot_moments.ATTEMPTS_MAX):
+        assert (run_next_attempt(operation) if attempt else run(operation)).state == "running"
+    agent.failure, agent.before_snapshot = None, lambda: end_freeze(cloud, instance)
+    assert run_next_attempt(operation).state == "running"
+    agent.before_snapshot = lambda: None
+    assert run_next_attempt(operation).state == "succeeded"
+
+
+def wait_for_removal(cloud: Cloud, agent: FakeStorageAgent, operation: Operation) -> None:
+    """Let the operation be undone while the storage agent is silent."""
+    agent.failure = AdapterError("The cluster does not answer.", retryable=True)
+    run(operation)
+    operation_cancel(cloud.tenant.actor, operation)
+    assert run_next_attempt(operation).state == "undoing"
+
+
+@pytest.mark.parametrize("is_of_one_volume", [False, True])
+def test_silent_cluster_does_not_keep_the_instance_locked(
+    cloud: Cloud, instance: Instance, agent: FakeStorageAgent, is_of_one_volume: bool
+) -> None:
+    volume = disks(instance)[1]
+    if is_of_one_volume:
+        snapshot, operation = volume_snapshot(cloud.tenant.actor, volume, NewSnapshot("one", **FROZEN))
+    else:
+        (snapshot,), operation = ask_snapshots(cloud, instance, volumes=[volume], **FROZEN)
+    wait_for_removal(cloud, agent, operation)
+    done(instance_power_off(cloud.tenant.actor, instance))
+    locked = ResourceLock.objects.filter(operation=operation).values_list("resource_id", flat=True)
+    assert set(locked) == {snapshot.pk, volume.pk}
+    agent.failure = None
+    assert run_next_attempt(operation).state == "cancelled"
+    assert (agent.snapshots, fresh(snapshot).state) == ({}, "error")
+
+
 def test_refusal_for_one_disk_leaves_no_snapshot_of_the_others(
     cloud: Cloud, instance: Instance, agent: FakeStorageAgent
 ) -> None:
@@ -420,6 +460,22 @@ def test_guest_that_stopped_by_itself_is_not_taken_for_a_frozen_one(
     _, operation = ask_snapshots(cloud, instance, **FROZEN)
     cloud.fake.guest_powers_off(instance.pk)
     failed(run(operation), "compute.snapshot.guest_not_frozen")
+
+
+def test_guest_that_stopped_by_itself_stands_still(cloud: Cloud, instance: Instance, agent: FakeStorageAgent) -> None:
+    _, operation = ask_snapshots(cloud, instance)
+    cloud.fake.guest_powers_off(instance.pk)
+    done(operation)
+    assert len(agent.snapshots) == 2
+
+
+def test_guest_that_is_paused_otherwise_does_not_stand_still(
+    cloud: Cloud, instance: Instance, agent: FakeStorageAgent
+) -> None:
+    _, operation = ask_snapshots(cloud, instance)
+    guest(cloud, instance).power = Power.PAUSED
+    failed(run(operation), "compute.snapshot.guest_not_frozen")
+    assert agent.snapshots == {}
 
 
 # ---- of one volume

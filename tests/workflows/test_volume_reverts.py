@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import grpc
 import pytest
@@ -15,6 +16,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.node_lifecycle.drain.drains import node_maintain
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
+from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.nodes.models import Node
 from controlplane.operations.errors import Busy, DeadlineExceeded
 from controlplane.operations.models import Operation, ResourceLock
@@ -23,13 +25,15 @@ from controlplane.reconcilers import storage_clusters
 from controlplane.storage.errors import RevertInterrupted, SnapshotsUnsupported
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage_clusters import storage_client
+from controlplane.storage_clusters.errors import StorageClusterRefused, StorageClusterUnreachable
+from controlplane.workflows import cluster_disks
 from controlplane.workflows.registry import WORKFLOWS
 from tests.services.policies import in_zones, ruled
 from tests.storage_agent import MIXTURE, FakeStorageAgent
 from tests.workflows.helpers import altered, die_with_guests, done, explode, fresh, run_on, then
 from tests.workflows.shared_pool import Shared, taken
 from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot
-from tests.world import run, run_next_attempt
+from tests.world import follow, run, run_next_attempt
 
 
 def begin_revert(shared: Shared, snapshot: Snapshot) -> Operation:
@@ -146,6 +150,50 @@ def test_revert_that_may_have_begun_and_has_not_ends(
     assert operation.state == "failed"
     assert operation.error is not None and operation.error["code"] in (code, "node.away")
     assert agent.contents[snapshot.volume_id] == content
+
+
+def test_late_call_of_a_revert_that_had_not_begun_copies_nothing(
+    shared: Shared, agent: FakeStorageAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call of the first worker waits at the storage agent; the second worker ends the revert."""
+    snapshot = taken(shared)
+    content = agent.write(snapshot.volume_id)
+    late: list[Callable[[], object]] = []
+
+    def lose(authorization: CallAuthorization, *others: Any) -> None:
+        late.append(lambda: send(authorization, *others))
+        raise StorageClusterUnreachable()
+
+    send = cluster_disks.revert
+    operation = ask_revert(shared.cloud, snapshot)
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_disks, "revert", lose)
+        assert run(operation).state == "running"
+    PermitRow.objects.filter(operation_id=operation.pk).update(expires_at=clock.now())
+    tighten(shared)
+    assert run_next_attempt(operation).state == "failed"
+    with pytest.raises(StorageClusterRefused) as caught:
+        late[0]()
+    assert caught.value.facts["agent_code"] == "storage.stale_generation"
+    assert agent.contents[snapshot.volume_id] == content
+
+
+def test_revert_that_had_not_begun_begins_with_another_generation(shared: Shared, agent: FakeStorageAgent) -> None:
+    snapshot = taken(shared)
+    agent.write(snapshot.volume_id)
+    operation = ask_revert(shared.cloud, snapshot)
+    generation = fresh(snapshot.volume).generation
+    agent.failures["revert"] = ClusterSilent("The cluster did not answer in time.")
+    assert run(operation).state == "running"
+    agent.failures.clear()
+    agent.loses_answers = True
+    assert run_next_attempt(operation).state == "running", "the answer of FinishRevert is lost"
+    assert follow(operation).state == "succeeded"
+    assert (agent.closed[snapshot.volume_id], agent.reverts[snapshot.volume_id].generation) == (
+        generation,
+        generation + 1,
+    )
+    assert agent.contents[snapshot.volume_id] == agent.snapshots[snapshot.pk].content
 
 
 def test_copy_is_finished_after_any_time_and_failures(shared: Shared, agent: FakeStorageAgent) -> None:

@@ -11,7 +11,10 @@ RECORDS = "reverts"  # an object of the pool: volume → its last revert
 
 @dataclass(frozen=True, slots=True)
 class Revert:
-    """A revert of a volume, asked for in this generation of it. `size_bytes`: of the volume afterwards."""
+    """A revert of a volume, asked for in this generation of it. `size_bytes`: of the volume afterwards.
+
+    `snapshot` empty: none began, and none of this generation or an earlier one begins any more.
+    """
 
     generation: int
     snapshot: str

@@ -34,7 +34,8 @@ def revert(
     that ended without a word, or sleeps, is fenced first: it could write what it had cached.
 
     Raises:
-        RevertStale: the last revert was for a newer generation, or for this one to another snapshot.
+        RevertStale: the last revert was for a newer generation, or for this one to another snapshot; or `finish` has
+            said of this one that it had not begun.
         VolumeMissing, SnapshotMissing: there is none.
         VolumeWouldShrink: the snapshot is larger than the size.
         VolumeInUse: a client has the volume open, or a node has a key, with which it may be about to.
@@ -48,14 +49,33 @@ def revert(
 
 
 def finish(cluster: Cluster, *, volume: str, pool: str, snapshot: str, generation: int) -> bool:
-    """Finish the revert if its copy has begun; False: it has not, and nothing was changed. Raises as revert."""
+    """Finish the revert if its copy has begun; False: it has not, and will not. Raises as revert.
+
+    A call that is late, and waits for the volume's lock, is refused then.
+    """
     with cluster.volumes(pool) as ioctx, working_on(cluster, ioctx, volume, pool=pool):
+        if _is_closed(cluster, volume, pool=pool, generation=generation):
+            return False
         last = _last(cluster, volume, pool=pool, generation=generation, snapshot=snapshot)
         if last is None:
+            _close(cluster, ioctx, volume, pool=pool, generation=generation)
             return False
         if not last.is_finished:
             _copy(cluster, ioctx, volume, last, pool=pool)
         return True
+
+
+def _is_closed(cluster: Cluster, volume: str, *, pool: str, generation: int) -> bool:
+    last = revert_records.last(cluster, volume, pool=pool)
+    return last is not None and (last.generation, last.snapshot) == (generation, "")
+
+
+def _close(cluster: Cluster, ioctx: Any, volume: str, *, pool: str, generation: int) -> None:
+    """Let no revert of this generation begin. A copy that has not ended stays on record: nothing opens its mixture."""
+    last = revert_records.last(cluster, volume, pool=pool)
+    with opened(ioctx, volume) as image:
+        if image is not None and (last is None or last.is_finished):
+            revert_records.write(cluster, volume, Revert(generation, snapshot=""), pool=pool)
 
 
 def unfinished(cluster: Cluster, *, pool: str) -> list[dict[str, object]]:
@@ -76,8 +96,9 @@ def _last(cluster: Cluster, volume: str, *, pool: str, generation: int, snapshot
     if last is None or last.generation < generation:
         return None
     if (last.generation, last.snapshot) != (generation, snapshot):
+        before = f"reverted to snapshot {last.snapshot}" if last.snapshot else "asked for a revert that had not begun,"
         raise RevertStale(
-            f"Volume {volume} was reverted to snapshot {last.snapshot} for its generation {last.generation}; "
+            f"Volume {volume} was {before} for its generation {last.generation}; "
             f"the call is for generation {generation} and snapshot {snapshot}."
         )
     return last

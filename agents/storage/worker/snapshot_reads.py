@@ -70,6 +70,7 @@ def _written(cluster: Cluster, image: Any, size_bytes: int) -> Iterator[tuple[in
         for offset, length in _extents(image, begin, width, whole_object=False):
             for start in range(offset, offset + length, CHUNK_BYTES):
                 yield from _without_zeros(start, image.read(start, min(CHUNK_BYTES, offset + length - start)))
+                cluster.progress()  # zeros that were written are read and not sent
 
 
 def _without_zeros(offset: int, data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -114,6 +114,19 @@ def test_later_revert_replaces_one_that_was_interrupted(
         agent.close(left.volume)
 
 
+def test_later_revert_that_has_not_begun_opens_no_mixture(
+    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with agent.serving(trash_interval_s=NEVER_S):
+        agent.learn(SOURCE)
+        left = interrupted(agent, ceph, monkeypatch)
+        assert not agent.finish_revert(left.other, generation=2)
+        assert refusal(lambda: agent.open(left.volume)).code == "storage.revert_unfinished"
+        assert agent.finish_revert(left.snapshot)
+        agent.open(left.volume)
+        agent.close(left.volume)
+
+
 def test_revert_that_has_not_begun_is_not_begun_by_the_call_that_finishes(
     storage: StorageAgent, ceph: CephCluster
 ) -> None:
@@ -122,9 +135,14 @@ def test_revert_that_has_not_begun_is_not_begun_by_the_call_that_finishes(
     write(ceph, volume, b"9")
     before = digest(ceph, volume)
     assert not storage.finish_revert(snapshot)
-    storage.revert(snapshot, generation=1)
-    assert not storage.finish_revert(snapshot, generation=2)
+    assert not storage.finish_revert(snapshot), "its answer was lost"
+    error = refusal(lambda: storage.revert(snapshot, generation=1))
+    assert (error.code, digest(ceph, volume)) == ("storage.stale_generation", before), "a call that was late"
+    storage.revert(snapshot, generation=2)
+    assert not storage.finish_revert(snapshot, generation=3)
     assert digest(ceph, volume) != before
+    storage.open(volume)
+    storage.close(volume)
     missing = pb.SnapshotState(volume_id=volume, snapshot_id="../x")
     assert refusal(lambda: storage.finish_revert(missing)).code == "agent.bad_request"
     assert not storage.finish_revert(pb.SnapshotState(volume_id=new_id(), snapshot_id=new_id()))

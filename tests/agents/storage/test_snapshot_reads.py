@@ -165,6 +165,23 @@ def test_guest_goes_on_while_its_volume_is_read(storage: StorageAgent, writing: 
     assert list(received)[-1].WhichOneof("part") == "end"
 
 
+def test_zeros_that_were_written_are_progress(
+    storage: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read for a long time, and nothing of them is sent."""
+    from agents.storage.worker import snapshot_reads
+
+    volume = storage.made()
+    with image(ceph, volume) as opened:
+        opened.write(bytes(3 * MIB), 0)
+    taken = storage.snapshot(volume)
+    calls: list[bool] = []
+    monkeypatch.setattr(snapshot_reads, "_windows", lambda cluster, size_bytes: iter([(0, size_bytes)]))
+    with as_worker(storage.config.access, lambda: calls.append(True)) as cluster:
+        found = snapshot_reads.read(cluster, volume=volume, pool=POOL, snapshot=taken.snapshot_id)
+    assert (found["sent_bytes"], len(calls)) == (0, 3)
+
+
 def test_snapshot_that_goes_while_it_is_read_has_no_end(
     storage: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
