@@ -210,8 +210,10 @@ def keep_changes(instance: Instance, keep: bool | None) -> dict[str, bool]:
         Busy: an operation works with the root volume as the value is.
     """
     field = "keep_root_volume"
+    if keep is None:
+        return {}
     instance.refresh_from_db(fields=["boot_volume"])
-    if keep is None or keep == instance.keeps_root_volume:
+    if keep == instance.keeps_root_volume:
         return {}
     is_recreated = instance.state == "error" and instance.node_id is None
     if instance.boot_volume_id is None and (instance.keep_root_volume is None or (keep and not is_recreated)):

@@ -4,14 +4,28 @@ from typing import Any
 
 import pytest
 
+from controlplane.catalog.models import VolumeType
+from controlplane.identity.actor import SYSTEM
 from controlplane.operations.models import Operation, ResourceLock
 from controlplane.storage.models import Volume, VolumeMove
+from controlplane.storage.services import NewVolume, volume_create
 from tests.api.client import Caller
 from tests.api.test_snapshots import attached
+from tests.workflows.helpers import done, fresh
 from tests.workflows.shared_pool import Shared
 
 URL = "volumes/data/actions/retype"
 TO_SHARED = {"volume_type": "shared", "max_mb_per_s": 40}
+
+
+@pytest.fixture
+def volume(shared: Shared) -> Volume:
+    """A volume on the disk of a node that reaches the storage cluster."""
+    local = VolumeType.objects.get(pk="local")
+    new = NewVolume(name="data", size_gib=2, volume_type=local, host=shared.here.row.name)
+    made, operation = volume_create(SYSTEM, shared.cloud.tenant.project, new)
+    done(operation)
+    return fresh(made)
 
 
 def move_problem(api: Caller) -> str | None:
@@ -33,7 +47,8 @@ def test_dry_run_tells_what_is_copied(api: Caller, shared: Shared, volume: Volum
         "max_mb_per_s": 40,
         "instance": None,
     }
-    assert (answer.status, answer.body) == (200, plan)
+    assert answer.status == 200, answer.body
+    assert answer.body == plan
     stays = api.post(f"{URL}?dry_run=true", {"volume_type": "local"}).body
     assert (stays["copied_gib"], stays["max_mb_per_s"], stays["new_pool"]) == (0, 0, "")
     assert not VolumeMove.objects.exists()

@@ -97,7 +97,7 @@ def made(shared: Shared, source: Any, name: str = "golden", **more: Any) -> Imag
 
 
 def copies(image: Image) -> list[tuple[str, str]]:
-    records = EvidenceRecord.objects.filter(kind="copy", resource_id=image.pk).order_by("stream_seq")
+    records = EvidenceRecord.objects.filter(kind="copy", resource_id=image.pk).order_by("pk")
     return [
         (document["event"], document["kind"])
         for document in (json.loads(each.document)["document"] for each in records)

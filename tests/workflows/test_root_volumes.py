@@ -469,7 +469,7 @@ def test_exempted_instance_gets_no_root_volume_by_its_flag(cloud: Cloud) -> None
     Instance.objects.update(keep_root_volume=None)  # as of an instance that an exemption admits
     operation_cancel(cloud.tenant.actor, operation)
     assert run(operation).state == "cancelled"
-    for flag in (False, True):
-        with pytest.raises(RootDiskNotVolume):
-            change(cloud, instance, keep_root_volume=flag)
+    change(cloud, instance, keep_root_volume=False)
+    with pytest.raises(RootDiskNotVolume):
+        change(cloud, instance, keep_root_volume=True)
     assert fresh(instance).keep_root_volume is None
