@@ -14,6 +14,13 @@ URL = "volumes/data/actions/retype"
 TO_SHARED = {"volume_type": "shared", "max_mb_per_s": 40}
 
 
+@pytest.fixture(autouse=True)
+def every_node_has_the_pool(shared: Shared) -> None:
+    """Let the volume be able to move from whichever node it was placed on."""
+    shared.alone.fake.more_traits = (*shared.alone.fake.more_traits, "rbd")
+    shared.alone.heartbeat()
+
+
 def move_problem(api: Caller) -> str | None:
     """Return the code of the problem that the action `move` has."""
     (action,) = [each for each in api.get("volumes/data").body["allowed_actions"] if each["name"] == "move"]
