@@ -18,7 +18,6 @@ URL = "volumes/data/actions/retype"
 TO_SHARED = {"volume_type": "shared", "max_mb_per_s": 40}
 
 
-<<<<<<< HEAD
 @pytest.fixture
 def volume(shared: Shared) -> Volume:
     """A volume on the disk of a node that reaches the storage cluster."""
@@ -27,13 +26,6 @@ def volume(shared: Shared) -> Volume:
     made, operation = volume_create(SYSTEM, shared.cloud.tenant.project, new)
     done(operation)
     return fresh(made)
-=======
-@pytest.fixture(autouse=True)
-def every_node_has_the_pool(shared: Shared) -> None:
-    """Let the volume be able to move from whichever node it was placed on."""
-    shared.alone.fake.more_traits = (*shared.alone.fake.more_traits, "rbd")
-    shared.alone.heartbeat()
->>>>>>> fix-moves
 
 
 def move_problem(api: Caller) -> str | None:
