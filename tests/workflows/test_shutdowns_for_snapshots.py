@@ -148,7 +148,7 @@ def test_earlier_reason_does_not_excuse_a_power_off(cloud: Cloud, instance: Inst
     assert not has_shut_down(cloud, instance)
 
 
-def test_shutdown_of_a_guest_that_had_crashed_refuses_until_it_runs_again(cloud: Cloud, instance: Instance) -> None:
+def test_shutdown_of_a_guest_that_had_crashed_refuses_until_the_guest_runs(cloud: Cloud, instance: Instance) -> None:
     cloud.fake.crash(instance.pk)
     assert reported(cloud, instance).power_state == "crashed"
     shut_down(cloud, instance)
@@ -158,7 +158,7 @@ def test_shutdown_of_a_guest_that_had_crashed_refuses_until_it_runs_again(cloud:
     assert has_shut_down(cloud, instance)
 
 
-def test_shutdown_after_a_fence_of_the_node_refuses_until_the_guest_has_started_again(
+def test_shutdown_after_a_fence_of_the_node_refuses_until_the_next_start(
     cloud: Cloud, instance: Instance
 ) -> None:
     assert instance.node_id is not None

@@ -168,7 +168,7 @@ def test_guest_goes_on_while_its_volume_is_read(storage: StorageAgent, writing: 
 def test_zeros_that_were_written_are_progress(
     storage: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are read for a long time, and nothing of them is sent."""
+    """A read of zeros takes long, and nothing of them is sent."""
     from agents.storage.worker import snapshot_reads
 
     volume = storage.made()
