@@ -324,7 +324,7 @@ def test_volume_is_made_from_a_snapshot_and_replaced_with_another(tf: Workspace,
 
 
 def test_volume_moves_in_place_to_a_type_of_another_pool(tf: Workspace, api: Api) -> None:
-    there = SHARED % ("data", "data", "")
+    there = SHARED % ("data", "data", 'zones = ["fr-idf-1"]')  # the zone with the cluster
     tf.write(there.replace('"rbd"', '"local"')).apply()
     made = api.get("volumes/data")["id"]
     assert "updated in-place" in tf.write(there).plan()
