@@ -45,7 +45,9 @@ def test_the_version_loads_no_command() -> None:
 def test_each_part_has_its_listed_commands() -> None:
     assert {part: set(load(part)) for part in PARTS} == {part: set(names) for part, names in PARTS.items()}
     folder = Path(andromede_cli.__file__).parent / "commands"
-    parts_of_parts = {"drains", "fencing", "instance_identity", "metrics", "quarantine", "recoveries"}
+    parts_of_parts = {
+        *("drains", "fencing", "instance_identity", "instance_snapshot", "metrics", "quarantine", "recoveries"),
+    }
     beside = {"__init__", "console", "console_log", "ssh", "tunnel", *parts_of_parts}
     assert {path.stem for path in folder.glob("*.py")} - PARTS.keys() == beside
 
