@@ -158,9 +158,7 @@ def test_shutdown_of_a_guest_that_had_crashed_refuses_until_the_guest_runs(cloud
     assert has_shut_down(cloud, instance)
 
 
-def test_shutdown_after_a_fence_of_the_node_refuses_until_the_next_start(
-    cloud: Cloud, instance: Instance
-) -> None:
+def test_shutdown_after_a_fence_of_the_node_refuses_until_the_next_start(cloud: Cloud, instance: Instance) -> None:
     assert instance.node_id is not None
     write_operation("node.fence", "succeeded", instance.node_id)
     shut_down(cloud, instance)
