@@ -119,7 +119,7 @@ def _delete_everything(world: World, users: Users) -> None:
     """Delete everything as a tenant does; deletions are recorded like other requests."""
     print_progress("deleting everything")
     with closing(Api(world.stack.url, world.token, project=PROJECT)) as api:
-        for kind in ("instances", "snapshots", "volumes", "ports", "public-addresses"):
+        for kind in ("snapshots", "instances", "volumes", "ports", "public-addresses"):
             begun = [answer["operation"] for answer in map(api.delete, _paths(api, kind)) if answer]
             for operation in begun:
                 users.note(operation, api.wait(operation)["state"])
