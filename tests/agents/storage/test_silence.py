@@ -11,6 +11,7 @@ import pytest
 
 from agents.lab.ceph import CephCluster
 from agents.storage.errors import ClusterFailed
+from agents.storage.servicer import CAPABILITIES
 from agents.storage.workers import Access, Workers
 from tests.agents.announcer.waiting import wait_until
 from tests.agents.conftest import refusal
@@ -49,7 +50,7 @@ def test_cluster_that_is_silent_hangs_no_call(ceph: CephCluster, tmp_path_factor
             making = threads.submit(refusal, lambda: agent.ensure(volume))
             description, error = agent.describe(), making.result()
             assert (description.health, description.fsid) == ("silent", "")
-            assert list(description.capabilities) == ["snapshots", "snapshot-lists"], "the agent's, not the cluster's"
+            assert tuple(description.capabilities) == CAPABILITIES, "the agent's, not the cluster's"
             assert (error.code, error.is_retryable) == ("storage.cluster_silent", True)
             assert error.status is grpc.StatusCode.UNAVAILABLE
         wait_until(lambda: is_made(agent, volume), "the volume to be made after all")

@@ -12,6 +12,7 @@ import pytest
 
 from agents.lab.ceph import POOL, CephCluster
 from agents.protocol import storage_pb2 as pb
+from agents.storage.servicer import CAPABILITIES
 from tests.agents.announcer.waiting import wait_until
 from tests.agents.conftest import refusal
 from tests.agents.specs import MIB, new_id
@@ -300,4 +301,4 @@ def test_description_has_the_cluster_and_its_pools(storage: StorageAgent, ceph: 
     assert "ceph version 18" in description.ceph_version
     assert any("no sizes" in problem for problem in description.problems), "the lab has no manager daemon"
     assert (description.keyset_version, description.software_version != "") == (1, True)
-    assert list(description.capabilities) == ["snapshots", "snapshot-lists"]
+    assert tuple(description.capabilities) == CAPABILITIES
