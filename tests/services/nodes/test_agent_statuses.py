@@ -39,6 +39,7 @@ SENT: list[tuple[AgentError, grpc.StatusCode, tuple[type[CloudError], bool]]] = 
     (agent.GenerationReused("guest", GUEST, generation=1), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.VolumeWouldShrink("It would."), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.VolumeInUse("It is."), Code.FAILED_PRECONDITION, FOR_GOOD),
+    (agent.VolumeCopyHeld(GUEST), Code.FAILED_PRECONDITION, BUSY),
     (agent.PortInUse("It is."), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.ImageInUse("It is."), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.ImageRefused("Other bytes."), Code.FAILED_PRECONDITION, FOR_GOOD),
