@@ -48,20 +48,30 @@ def receive(chunks: Iterable[bytes], name: str, *, sha256: str = "") -> Received
         ImageDigestMismatch: `sha256` was declared and the bytes have another one.
         ImageStoreFull: the disk has no room for it, or would have less than settings.FREE_SPACE_MIN_MIB left.
     """
-    target = incoming_path(name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{name}.{new_id()}")
-    try:
+    with new_file(incoming_path(name)) as partial:
         received = _write(chunks, partial)
         if sha256 and received.sha256 != sha256:
             raise ImageDigestMismatch(found=received.sha256, declared=sha256)
+    return received
+
+
+@contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """Yield the path of a partial file beside `target`, which it replaces at the end; after an error it is removed.
+
+    Raises:
+        ImageStoreFull: the disk has no room for it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{new_id()}")
+    try:
+        yield partial
         partial.replace(target)
     except BaseException as exc:
         partial.unlink(missing_ok=True)
         if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ImageStoreFull() from exc
         raise
-    return received
 
 
 def _write(chunks: Iterable[bytes], path: Path) -> ReceivedFile:

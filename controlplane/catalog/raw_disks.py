@@ -3,7 +3,6 @@
 The content is a guest's and untrusted: qemu-img takes it for raw, whatever it begins with, in a process with limits.
 """
 
-import errno
 import hashlib
 import os
 import subprocess
@@ -17,8 +16,7 @@ from controlplane.catalog import image_store
 from controlplane.catalog.errors import ImageFileMissing, ImageInspectionFailed, ImageStoreFull, ImageTooLarge
 from controlplane.catalog.image_store import ReceivedFile
 from controlplane.catalog.inspection import ENVIRONMENT, MEMORY_LIMIT_BYTES
-from controlplane.kernel.free_space import free_bytes, require_free_space
-from controlplane.kernel.ids import new_id
+from controlplane.kernel.free_space import require_free_space
 from controlplane.kernel.units import MIB
 
 RAW = ".raw"
@@ -34,13 +32,6 @@ def raw_path(name: str) -> Path:
     return image_store.incoming_path(name + RAW)
 
 
-def need_room(size_bytes: int) -> None:
-    """Raise ImageStoreFull unless the store has room for so many bytes, besides settings.FREE_SPACE_MIN_MIB."""
-    folder: Path = settings.IMAGES_DIR
-    if free_bytes(folder) < size_bytes + settings.FREE_SPACE_MIN_MIB * MIB:
-        raise ImageStoreFull()
-
-
 def write_raw(extents: Iterable[tuple[int, bytes]], name: str, *, size_bytes: int) -> None:
     """Write the extents to the raw file of the incoming file `name`, with holes between them.
 
@@ -50,17 +41,12 @@ def write_raw(extents: Iterable[tuple[int, bytes]], name: str, *, size_bytes: in
         ImageStoreFull: the disk has no room for it, or would have less than settings.FREE_SPACE_MIN_MIB left.
     """
     image_store.discard_all(name)
-    target = raw_path(name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{name}.{new_id()}")
-    with _partial_file(partial):
-        with partial.open("xb") as file:
-            for offset, data in extents:
-                require_free_space(partial.parent, error=ImageStoreFull)
-                file.seek(offset)
-                file.write(data)
-            file.truncate(size_bytes)
-        partial.replace(target)
+    with image_store.new_file(raw_path(name)) as partial, partial.open("xb") as file:
+        for offset, data in extents:
+            require_free_space(partial.parent, error=ImageStoreFull)
+            file.seek(offset)
+            file.write(data)
+        file.truncate(size_bytes)
 
 
 def convert(name: str, *, check: Check) -> ReceivedFile:
@@ -77,12 +63,11 @@ def convert(name: str, *, check: Check) -> ReceivedFile:
     raw, target = raw_path(name), image_store.incoming_path(name)
     if not raw.exists():
         return _converted_before(target, check)
-    need_room(raw.stat().st_blocks * STORED_BYTES)
-    partial = target.with_name(f"{name}.{new_id()}")
-    with _partial_file(partial):
+    used_bytes = raw.stat().st_blocks * STORED_BYTES
+    require_free_space(settings.IMAGES_DIR, size_bytes=used_bytes, error=ImageStoreFull)
+    with image_store.new_file(target) as partial:
         _run_qemu_img(raw, partial, check)
         received = _sum(partial, check)
-        partial.replace(target)
     raw.unlink(missing_ok=True)
     return received
 
@@ -92,17 +77,6 @@ def _converted_before(target: Path, check: Check) -> ReceivedFile:
         return _sum(target, check)
     except FileNotFoundError as exc:
         raise ImageFileMissing() from exc
-
-
-@contextmanager
-def _partial_file(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as exc:
-        path.unlink(missing_ok=True)
-        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ImageStoreFull() from exc
-        raise
 
 
 def _run_qemu_img(raw: Path, target: Path, check: Check) -> None:

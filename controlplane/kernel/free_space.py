@@ -9,13 +9,16 @@ from controlplane.kernel.errors import InsufficientStorage
 from controlplane.kernel.units import MIB
 
 
-def require_free_space(folder: Path, *, error: type[InsufficientStorage] = InsufficientStorage) -> None:
-    """Check the free space of a file system; call it outside a transaction.
+def require_free_space(
+    folder: Path, *, size_bytes: int = 0, error: type[InsufficientStorage] = InsufficientStorage
+) -> None:
+    """Check the free space of a file system for so many bytes; call it outside a transaction.
 
     Raises:
         InsufficientStorage: less than settings.FREE_SPACE_MIN_MIB would be left; the class is `error`.
     """
-    if settings.FREE_SPACE_MIN_MIB and free_bytes(folder) < settings.FREE_SPACE_MIN_MIB * MIB:
+    needed = size_bytes + settings.FREE_SPACE_MIN_MIB * MIB
+    if needed and free_bytes(folder) < needed:
         raise error()
 
 

@@ -14,9 +14,10 @@ from django.db import transaction
 
 from andromede_core.documents.messages import Message
 from controlplane.catalog import image_quota, image_store, raw_disks
-from controlplane.catalog.errors import ImageTooLarge
+from controlplane.catalog.errors import ImageStoreFull, ImageTooLarge
 from controlplane.catalog.models import Image
 from controlplane.kernel import clock
+from controlplane.kernel.free_space import require_free_space
 from controlplane.kernel.units import GIB
 from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded
@@ -118,7 +119,7 @@ def read(operation: Operation) -> Effect:
     with cluster_disks.reading_snapshot(authorization, snapshot) as content:
         if content.size_bytes != image.virtual_size_bytes:
             raise SnapshotCut()
-        raw_disks.need_room(FILES * content.used_bytes)
+        require_free_space(settings.IMAGES_DIR, size_bytes=FILES * content.used_bytes, error=ImageStoreFull)
         raw_disks.write_raw(_limited(operation, content), operation.args["file"], size_bytes=content.size_bytes)
     return lambda: image_evidence.record_left(image, snapshot, jti=str(authorization.jti))
 
