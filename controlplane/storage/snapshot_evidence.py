@@ -1,7 +1,9 @@
-"""Evidence of when a snapshot was taken and erased.
+"""Evidence of when a snapshot was taken and erased, and of what left its cluster.
 
 A storage agent signs no receipts: the records state what it answered. All are inside the caller's transaction.
 """
+
+from uuid import UUID
 
 from andromede_core.documents.parsing import as_rfc3339
 from controlplane.audit import evidence_log
@@ -27,13 +29,21 @@ def record_erased(snapshot: Snapshot) -> None:
     _record(snapshot, "erased")
 
 
-def _record(snapshot: Snapshot, event: str, **facts: str) -> None:
+def record_left(snapshot: Snapshot, *, image_id: UUID, jti: str) -> None:
+    """Record that the content of the snapshot has left its cluster for the image store, under the permit `jti`."""
+    _record(snapshot, "left", kind="image", resource_id=image_id, jti=jti, snapshot_id=str(snapshot.pk))
+
+
+def _record(
+    snapshot: Snapshot, event: str, *, kind: str = "snapshot", resource_id: UUID | None = None, **facts: str
+) -> None:
+    resource_id = resource_id or snapshot.pk
     evidence_log.append(
         Kind.COPY,
         {
             "event": event,
-            "kind": "snapshot",
-            "resource": str(snapshot.pk),
+            "kind": kind,
+            "resource": str(resource_id),
             "volume": str(snapshot.volume_id),
             "zone": snapshot.pool.zone_id,
             "pool": snapshot.pool.name,
@@ -41,5 +51,5 @@ def _record(snapshot: Snapshot, event: str, **facts: str) -> None:
         },
         organization_id=snapshot.project.organization_id,
         project_id=snapshot.project_id,
-        resource_id=snapshot.pk,
+        resource_id=resource_id,
     )

@@ -23,7 +23,7 @@ from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded
 from controlplane.operations.models import Operation
 from controlplane.operations.services import lock_late, unlock_early
-from controlplane.storage import image_evidence
+from controlplane.storage import snapshot_evidence
 from controlplane.storage.image_sources import Source, snapshot_to_read, source_of
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import require_volume_state
@@ -51,8 +51,7 @@ def steps(operation: Operation) -> Sequence[Step]:
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
     if operation.args["is_temporary"]:
-        image, _, snapshot = _parts(operation)
-        image_evidence.record_snapshot_undone(image, snapshot, operation)
+        snapshot_evidence.record_undone(_parts(operation)[2], operation)
     image_verify.on_failure(operation, error)
 
 
@@ -89,15 +88,15 @@ def _unlock_until_next(operation: Operation, volume: Volume) -> None:
 
 def _record_taken(operation: Operation, image: Image, snapshot: Snapshot, *, jti: str) -> None:
     Image.objects.filter(pk=image.pk).update(virtual_size_bytes=snapshot.size_gib * GIB)
-    image_evidence.record_snapshot_taken(image, snapshot, jti=jti)
+    snapshot_evidence.record_taken(snapshot, jti=jti)
     unlock_early(operation, snapshot.volume_id)
 
 
 def remove_taken(operation: Operation) -> Effect:
     """Remove the temporary snapshot after it was read."""
-    image, _, snapshot = _parts(operation)
+    snapshot = _parts(operation)[2]
     cluster_disks.remove_snapshot(snapshot)
-    return lambda: image_evidence.record_snapshot_erased(image, snapshot)
+    return partial(snapshot_evidence.record_erased, snapshot)
 
 
 def remove(operation: Operation) -> None:
@@ -121,7 +120,7 @@ def read(operation: Operation) -> Effect:
             raise SnapshotCut()
         require_free_space(settings.IMAGES_DIR, size_bytes=FILES * content.used_bytes, error=ImageStoreFull)
         raw_disks.write_raw(_limited(operation, content), operation.args["file"], size_bytes=content.size_bytes)
-    return lambda: image_evidence.record_left(image, snapshot, jti=str(authorization.jti))
+    return partial(snapshot_evidence.record_left, snapshot, image_id=image.pk, jti=str(authorization.jti))
 
 
 def _limited(operation: Operation, content: SnapshotContent) -> Iterator[tuple[int, bytes]]:

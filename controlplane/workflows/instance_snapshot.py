@@ -7,10 +7,9 @@ from controlplane.compute.models import Instance
 from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
 from controlplane.operations.services import unlock_early
-from controlplane.quotas import services as quotas
-from controlplane.storage import snapshot_evidence
 from controlplane.storage.models import SNAPSHOT, Snapshot
-from controlplane.workflows import snapshot_moments, step_permits
+from controlplane.workflows import node_steps, snapshot_moments, step_permits
+from controlplane.workflows.snapshot_create import record_failed, record_taken
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
@@ -25,9 +24,7 @@ def on_success(operation: Operation) -> None:
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
     for snapshot in _snapshots(operation):
-        quotas.release(snapshot.pk)
-        snapshot_evidence.record_undone(snapshot, operation)
-        move(snapshot, SNAPSHOT, "error", last_error=error, taken_at=None)
+        record_failed(snapshot, operation, error)
 
 
 def take(operation: Operation) -> Effect:
@@ -35,13 +32,8 @@ def take(operation: Operation) -> Effect:
     volumes = [snapshot.volume_id for snapshot in snapshots]
     authorization = step_permits.for_instance_snapshots(operation, instance, volumes)
     snapshot_moments.take(operation, authorization, instance, snapshots)
-    return partial(_record, snapshots, jti=str(authorization.jti))
-
-
-def _record(snapshots: Sequence[Snapshot], *, jti: str) -> None:
-    for snapshot in snapshots:
-        Snapshot.objects.filter(pk=snapshot.pk).update(taken_at=snapshot.taken_at)
-        snapshot_evidence.record_taken(snapshot, jti=jti)
+    record = partial(record_taken, jti=str(authorization.jti))
+    return node_steps.combine_effects(*(partial(record, snapshot) for snapshot in snapshots))
 
 
 def remove(operation: Operation) -> None:

@@ -25,7 +25,11 @@ def on_success(operation: Operation) -> None:
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
-    snapshot = _snapshot(operation)
+    record_failed(_snapshot(operation), operation, error)
+
+
+def record_failed(snapshot: Snapshot, operation: Operation, error: dict[str, object]) -> None:
+    """Record that the operation has left no snapshot."""
     quotas.release(snapshot.pk)
     snapshot_evidence.record_undone(snapshot, operation)
     move(snapshot, SNAPSHOT, "error", last_error=error, taken_at=None)
@@ -40,10 +44,11 @@ def take(operation: Operation) -> Effect:
         snapshot_moments.take(operation, authorization, instance, [snapshot])
     else:
         snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, asked_at=operation.created_at)
-    return partial(_record, snapshot, jti=str(authorization.jti))
+    return partial(record_taken, snapshot, jti=str(authorization.jti))
 
 
-def _record(snapshot: Snapshot, *, jti: str) -> None:
+def record_taken(snapshot: Snapshot, *, jti: str) -> None:
+    """Record when the cluster has taken the snapshot, under the permit `jti`."""
     Snapshot.objects.filter(pk=snapshot.pk).update(taken_at=snapshot.taken_at)
     snapshot_evidence.record_taken(snapshot, jti=jti)
 
