@@ -151,10 +151,6 @@ def _free_name(instance: Instance) -> str:
     return next(name for name in possible if name not in names)
 
 
-def set_place(volume_id: UUID, node_id: UUID | None, pool_id: UUID | None) -> None:
-    Volume.objects.filter(pk=volume_id).update(node_id=node_id, pool_id=pool_id)
-
-
 def root_volume_made(volume_id: UUID) -> None:
     """Mark the volume as made, and attached, at the end of the operation that made it."""
     volume = Volume.objects.get(pk=volume_id)

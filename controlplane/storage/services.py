@@ -407,3 +407,8 @@ def require_volume_state(volume: Volume, *states: str) -> None:
     if volume.is_deleting or volume.state not in states:
         state = Message("being deleted") if volume.is_deleting else volume.state
         raise VolumeWrongState(state=state, wanted=either(*states))
+
+
+def volume_set_place(volume_id: UUID, node_id: UUID | None, pool_id: UUID | None) -> None:
+    """Write where a volume that is being made has its allocation; None: it has none any more."""
+    Volume.objects.filter(pk=volume_id).update(node_id=node_id, pool_id=pool_id)

@@ -15,7 +15,6 @@ from controlplane.compute.root_volumes import (
     root_volume_discard,
     root_volume_made,
     root_volume_request,
-    set_place,
     with_root_volume,
 )
 from controlplane.compute.services import constrain_to_volumes, instance_placement_request
@@ -33,8 +32,9 @@ from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
-from controlplane.storage.services import volume_mark_attached
+from controlplane.storage.services import volume_mark_attached, volume_set_place
 from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.root_disks import has_root_volume, new_root_disk, release_root_volume, root_volume_of
 from controlplane.workflows.workflow_types import CachedRow, Effect, Step, Workflow
 
 
@@ -80,11 +80,6 @@ def boots_from_volume(operation: Operation) -> bool:
     return operation.args.get("boot_attachment") is not None
 
 
-def has_root_volume(operation: Operation) -> bool:
-    """Return whether the volume that it boots from is made with it."""
-    return operation.args.get("root_volume") is not None
-
-
 def _has_volumes(operation: Operation) -> bool:
     return bool(operation.args["attachments"]) or boots_from_volume(operation)
 
@@ -116,7 +111,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 
 def allocate(operation: Operation) -> Effect:
     instance = _instance(operation)
-    root_volume = _root_volume(operation) if has_root_volume(operation) else None
+    root_volume = root_volume_of(operation) if has_root_volume(operation) else None
     volumes = [each for each in _volumes(instance) if each != root_volume] if _has_volumes(operation) else []
     request = constrain_to_volumes(
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
@@ -141,13 +136,13 @@ def allocate(operation: Operation) -> Effect:
 
 def release_allocation(operation: Operation) -> Effect:
     """Release the allocation. Volumes of pools that were to be attached stay on the node that has them now."""
-    instance, root_volume = _instance(operation), operation.args.get("root_volume")
-    brought = _volumes(instance).exclude(pool=None).exclude(pk=root_volume)
+    instance = _instance(operation)
+    brought = _volumes(instance).exclude(pool=None).exclude(pk=operation.args.get("root_volume"))
     return node_steps.combine_effects(
         *map(node_steps.follow_allocation, brought),
         lambda: _set_node(instance, None, None),
         lambda: placement.release_allocation(instance.pk),
-        None if root_volume is None else partial(_release_root_volume, UUID(root_volume)),
+        release_root_volume(operation) if has_root_volume(operation) else None,
     )
 
 
@@ -155,34 +150,23 @@ def _split_root_volume(operation: Operation, instance: Instance, volume: Volume)
     """Give the root volume its part of the allocation, which was claimed for both."""
     request = root_volume_request(volume, instance, operation=operation.kind)
     part = placement.split_allocation(instance.pk, replace(request, operation_id=operation.pk))
-    return partial(set_place, volume.pk, part.node_id, part.pool_id)
-
-
-def _release_root_volume(volume_id: UUID) -> None:
-    set_place(volume_id, None, None)
-    placement.release_allocation(volume_id)
+    return partial(volume_set_place, volume.pk, part.node_id, part.pool_id)
 
 
 def ensure_image(operation: Operation) -> None:
     instance = _instance(operation)
-    pool = _root_disk(operation, instance).pool
+    pool = new_root_disk(operation, instance).pool
     node_steps.ensure_image(step_permits.for_instance(operation, instance), instance.image, pool)
 
 
 def ensure_root_disk(operation: Operation) -> None:
     instance = _instance(operation)
-    node_steps.make_disk(step_permits.for_instance(operation, instance), _root_disk(operation, instance))
+    node_steps.make_disk(step_permits.for_instance(operation, instance), new_root_disk(operation, instance))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = _instance(operation)
-    return node_steps.remove_disk(instance.node, _root_disk(operation, instance))
-
-
-def _root_disk(operation: Operation, instance: Instance) -> node_steps.Disk:
-    if has_root_volume(operation):
-        return node_steps.disk_of(_root_volume(operation))
-    return node_steps.root_of(instance)
+    return node_steps.remove_disk(instance.node, new_root_disk(operation, instance))
 
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
@@ -244,11 +228,6 @@ def _instance(operation: Operation) -> Instance:
 
 def _volumes(instance: Instance) -> QuerySet[Volume]:
     return Volume.objects.filter(attachment__instance=instance).select_related("project", "pool", "node", "image")
-
-
-def _root_volume(operation: Operation) -> Volume:
-    rows = Volume.objects.select_related("project", "pool", "image", "volume_type")
-    return rows.get(pk=operation.args["root_volume"])
 
 
 def _set_node(instance: Instance, node_id: UUID | None, pool_id: UUID | None) -> None:

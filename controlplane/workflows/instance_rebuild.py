@@ -18,7 +18,6 @@ from controlplane.compute.root_volumes import (
     root_volume_discard,
     root_volume_replaced,
     root_volume_request,
-    set_place,
 )
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -29,15 +28,15 @@ from controlplane.operations.models import Operation
 from controlplane.placement import lineage
 from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
-from controlplane.storage.models import Volume
-from controlplane.storage.services import image_sources
+from controlplane.storage.services import image_sources, volume_set_place
 from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.root_disks import has_root_volume, new_root_disk, release_root_volume, root_volume_of
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
     return (
-        *((Step("place", allocate, undo=release_allocation),) if operation.args.get("root_volume") else ()),
+        *((Step("place", allocate, undo=release_root_volume),) if has_root_volume(operation) else ()),
         Step("image", ensure_image, undo=restart_guest, is_transfer=True),
         Step("root-disk", ensure_root_disk, undo=remove_root_disk, is_transfer=True),
         Step("define", define, undo=put_back),
@@ -67,18 +66,11 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 
 def allocate(operation: Operation) -> Effect:
     """Claim the allocation of the new root volume, on the node of the old one."""
-    volume, instance = _root_volume(operation), _instance(operation)
+    volume, instance = root_volume_of(operation), _instance(operation)
     request = root_volume_request(volume, instance, operation=operation.kind)
     assert instance.boot_volume_id is not None, "a root volume is replaced"
     allocation = placement.claim(replace(request, near=(instance.boot_volume_id,), operation_id=operation.pk))
-    return partial(set_place, volume.pk, allocation.node_id, allocation.pool_id)
-
-
-def release_allocation(operation: Operation) -> Effect:
-    volume_id = UUID(operation.args["root_volume"])
-    return node_steps.combine_effects(
-        partial(set_place, volume_id, None, None), partial(placement.release_allocation, volume_id)
-    )
+    return partial(volume_set_place, volume.pk, allocation.node_id, allocation.pool_id)
 
 
 def ensure_image(operation: Operation) -> None:
@@ -94,24 +86,17 @@ def ensure_image(operation: Operation) -> None:
         "instance__project", "volume__project"
     ):
         inherit_classifications(attachment)
-    node_steps.ensure_image(authorization, instance.image, _new_disk(operation, instance).pool)
+    node_steps.ensure_image(authorization, instance.image, new_root_disk(operation, instance).pool)
 
 
 def ensure_root_disk(operation: Operation) -> None:
     instance = instance_after_rebuild(operation.resource_id)
-    node_steps.make_disk(_authorization(operation, instance), _new_disk(operation, instance))
+    node_steps.make_disk(_authorization(operation, instance), new_root_disk(operation, instance))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = instance_after_rebuild(operation.resource_id)
-    return node_steps.remove_disk(instance.node, _new_disk(operation, instance))
-
-
-def _new_disk(operation: Operation, instance: Instance) -> node_steps.Disk:
-    """Return the new root disk of the instance as it is after the rebuild."""
-    if operation.args.get("root_volume"):
-        return node_steps.disk_of(_root_volume(operation))
-    return node_steps.root_of(instance)
+    return node_steps.remove_disk(instance.node, new_root_disk(operation, instance))
 
 
 def define(operation: Operation) -> None:
@@ -199,11 +184,6 @@ def _authorization(operation: Operation, instance: Instance) -> CallAuthorizatio
 def _instance(operation: Operation) -> Instance:
     rows = Instance.objects.select_related("project", "image", "node", "affinity_group", "root_pool")
     return rows.select_related("boot_volume__pool", "boot_volume__image").get(pk=operation.resource_id)
-
-
-def _root_volume(operation: Operation) -> Volume:
-    rows = Volume.objects.select_related("project", "pool", "image", "volume_type")
-    return rows.get(pk=operation.args["root_volume"])
 
 
 WORKFLOW = Workflow("instance.rebuild", steps, on_success, on_failure)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from controlplane.kernel.db import move
@@ -10,7 +11,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import VOLUME, Volume
-from controlplane.storage.services import volume_placement_request
+from controlplane.storage.services import volume_placement_request, volume_set_place
 from controlplane.workflows import node_steps, step_permits
 from controlplane.workflows.workflow_types import CachedRow, Effect, Step, Workflow
 
@@ -41,13 +42,13 @@ def allocate(operation: Operation) -> Effect:
     )
     allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
     step_permits.request_permit_ahead(operation, allocation, generation=volume.generation)
-    return lambda: _set_node(volume, allocation.node_id, allocation.pool_id)
+    return partial(volume_set_place, volume.pk, allocation.node_id, allocation.pool_id)
 
 
 def release_allocation(operation: Operation) -> Effect:
     volume = _volume(operation)
     return node_steps.combine_effects(
-        lambda: _set_node(volume, None, None), lambda: placement.release_allocation(volume.pk)
+        partial(volume_set_place, volume.pk, None, None), partial(placement.release_allocation, volume.pk)
     )
 
 
@@ -74,10 +75,6 @@ VOLUME_HELD = CachedRow(Prepared(lambda volume: Volume.objects.select_related(*R
 
 def _volume(operation: Operation) -> Volume:
     return VOLUME_HELD.of(operation)
-
-
-def _set_node(volume: Volume, node_id: UUID | None, pool_id: UUID | None) -> None:
-    Volume.objects.filter(pk=volume.pk).update(node_id=node_id, pool_id=pool_id)
 
 
 WORKFLOW = Workflow("volume.create", steps, on_success, on_failure)
