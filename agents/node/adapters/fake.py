@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -114,14 +114,14 @@ class FakeNode:
         `pools` are real folders, so that several fake nodes share them; so is `definitions`, if given. `hangs`: see
         fake_hang.py.
         """
-        self.capacity = capacity or FakeCapacity()
-        self.pools = pools or Pools()
+        self.capacity, self.pools = capacity or FakeCapacity(), pools or Pools()
         self.definitions = Definitions(definitions)
         self.hang = Hang(hangs)
         self.numbers = count()
         self.guests = {guest.id: FakeGuest(guest, next(self.numbers)) for guest in self.definitions.kept()}
         self.volumes: dict[UUID, int] = {}
         self.opened: dict[UUID, int] = {}
+        self.copied: dict[UUID, int] = {}  # the limit of the last copy, in bytes per second; 0: none
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
         self.metadata: dict[str, GuestMetadata] = {}
@@ -143,11 +143,6 @@ class FakeNode:
         self._listeners: list[Callable[[UUID], None]] = []
         self._lock = threading.RLock()
         self.tunnel = FakeTunnel(self)
-
-    @cached_property
-    def copied(self) -> dict[UUID, int]:
-        """Return the limit of the last copy of each volume, in bytes per second; 0: none."""
-        return {}
 
     def adapters(self) -> Adapters:
         migrations = FakeMigrations(self.tunnel, self.call)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
-from agents.node.adapters.interfaces import BaseImage, Power
+from agents.node.adapters.interfaces import Power
 from agents.node.adapters.storage.copying import Copying
 from agents.node.adapters.storage.places import Place
 from agents.node.context import Node
@@ -222,9 +222,10 @@ class VolumeCopies:
         copying = Copying(spec.max_bytes_per_s, note, run.stop.is_set)
         engine = node.adapters.disks.engine
         try:
-            source, base = engine(spec.source), self._base(volume_id)
+            held = node.state_store.volumes.get(volume_id)
+            base = volumes.base_image(node, held) if held is not None and held.is_held else None
             target = engine(spec.destination)
-            target.copy_from(source, volume_id, copying, size_bytes=spec.size_bytes, base=base)
+            target.copy_from(engine(spec.source), volume_id, copying, size_bytes=spec.size_bytes, base=base)
             if not run.stop.is_set():
                 node.state_store.copies.confirm(volume_id)
         except AdapterError as exc:
@@ -233,16 +234,6 @@ class VolumeCopies:
         except Exception as exc:
             run.reason = f"The copy ended unexpectedly: {exc}"
             log.exception("copy of the volume ended unexpectedly")
-
-    def _base(self, volume_id: UUID) -> BaseImage | None:
-        """Return the image that the volume is a layer over."""
-        held = self._node.state_store.volumes.get(volume_id)
-        if held is None or not held.is_held or not held.spec.image_sha256:
-            return None
-        if not self._node.adapters.disks.engine(held.spec.place).capabilities.has_clones:
-            return None
-        image = self._node.state_store.images.require(held.spec.image_sha256)
-        return BaseImage(held.spec.image_sha256, image.spec.format)
 
     # ---- status
 

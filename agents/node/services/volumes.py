@@ -130,10 +130,15 @@ def disk(node: Node, volume_id: UUID, *, is_read_only: bool = False) -> GuestDis
     entry = node.state_store.volumes.get(volume_id)
     if entry is None or not entry.is_held:
         return node.adapters.disks.engine().disk(volume_id, is_read_only=is_read_only)
-    engine = node.adapters.disks.engine(entry.spec.place)
-    image = _base(node, entry.spec) if engine.capabilities.has_clones else None
-    base = BaseImage(entry.spec.image_sha256, image.format) if image is not None else None
+    engine, base = node.adapters.disks.engine(entry.spec.place), base_image(node, entry)
     return replace(engine.disk(volume_id, base=base, is_read_only=is_read_only), limits=entry.spec.limits)
+
+
+def base_image(node: Node, entry: Entry[VolumeSpec]) -> BaseImage | None:
+    """Return the image that the held volume is a layer over; None: it is whole."""
+    has_clones = node.adapters.disks.engine(entry.spec.place).capabilities.has_clones
+    image = _base(node, entry.spec) if has_clones else None
+    return BaseImage(entry.spec.image_sha256, image.format) if image is not None else None
 
 
 def engine_of(node: Node, volume_id: UUID) -> StorageEngine | None:

@@ -5,8 +5,8 @@ A key is given in a file that is in memory alone, and that no other process can 
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from agents.node.errors import AdapterError, VolumeKeyMissing
 
 PROGRESS = re.compile(rb"\((\d+)\.\d+/100%\)")
 SILENT_S = 600.0  # QEMU waits 300 s for a cluster
+SECRET = "key"  # id of the secret object that QEMU reads the key from
 HUNDREDTH = 100  # a copy prints its progress after each percent
 SLOWEST_BYTES_PER_S = 20 * 10**6  # that a copy without a limit may take, as the deadline of a move allows
 
@@ -37,39 +38,34 @@ def copy_disk(
     copying: Copying,
     *,
     size_bytes: int,
-    keys: Mapping[str, bytes | None],
+    key: bytes | None,
     is_empty: bool,
 ) -> None:
     """Copy the content of a disk into another one of its size, and flush it.
 
-    `keys`: by the sources of disks in Ceph clusters. `is_empty`: the target is new, so that holes need not be written.
+    `key`: of the one of them that is in a Ceph cluster. `is_empty`: the target is new, so that holes need not be
+    written.
 
     Raises:
-        VolumeKeyMissing: of a disk in a Ceph cluster.
+        VolumeKeyMissing: there is no key.
         AdapterError: qemu-img failed, or was stopped.
     """
-    with ExitStack() as stack:
-        objects: list[str] = []
-        descriptors: list[int] = []
-        for name, disk in (("source", source), ("target", target)):
-            if disk.rbd is not None:
-                monitors.check(disk.rbd.monitors)
-                key = keys.get(disk.source)
-                if key is None:
-                    raise VolumeKeyMissing(disk.volume_id)
-                descriptor = stack.enter_context(_in_memory(key))
-                descriptors.append(descriptor)
-                objects += ["--object", f"secret,id={name},file=/dev/fd/{descriptor},format=raw"]
+    for disk in (source, target):
+        if disk.rbd is not None:
+            monitors.check(disk.rbd.monitors)
+    if key is None:
+        raise VolumeKeyMissing(source.volume_id)
+    with _in_memory(key) as descriptor:
+        secret = ["--object", f"secret,id={SECRET},file=/dev/fd/{descriptor},format=raw"]
         rate = ["-r", str(copying.max_bytes_per_s)] if copying.max_bytes_per_s else []
         holes = ["--target-is-zero"] if is_empty else []
         formats = ["--image-opts", "--target-image-opts", "-n"]
-        disks = [_options(source, secret="source"), _options(target, secret="target")]
-        command = ["qemu-img", "convert", "-p", "-t", "writeback", *rate, *objects, *formats, *holes, "--", *disks]
+        command = ["qemu-img", "convert", "-p", "-t", "writeback", *rate, *secret, *formats, *holes]
         process.follow(
-            command,
+            [*command, "--", _options(source), _options(target)],
             on_output=lambda text: _report(text, copying),
             is_stopped=copying.is_stopped,
-            descriptors=descriptors,
+            descriptors=(descriptor,),
             silent_s=silent_s(size_bytes, copying.max_bytes_per_s),
         )
 
@@ -83,12 +79,12 @@ def silent_s(size_bytes: int, max_bytes_per_s: int) -> float:
 def copy_to_qcow2(
     disk: GuestDisk, key: bytes | None, unfinished: Path, final: Path, copying: Copying, *, size_bytes: int
 ) -> None:
-    """Copy the disk into a new file, which gets its name when it is whole. `key`: of a disk in a Ceph cluster."""
+    """Copy a disk in a Ceph cluster into a new file, which gets its name when it is whole."""
     try:
         unfinished.unlink(missing_ok=True)
         files.create_qcow2(unfinished, size_bytes)
         target = GuestDisk(disk.volume_id, unfinished)
-        copy_disk(disk, target, copying, size_bytes=size_bytes, keys={disk.source: key}, is_empty=True)
+        copy_disk(disk, target, copying, size_bytes=size_bytes, key=key, is_empty=True)
         unfinished.chmod(0o600)
         files.publish(unfinished, final)
     finally:
@@ -110,10 +106,10 @@ def _report(text: bytes, copying: Copying) -> None:
         copying.on_progress(int(found[-1]))
 
 
-def _options(disk: GuestDisk, *, secret: str) -> str:
+def _options(disk: GuestDisk) -> str:
     """Return the disk as QEMU's options. A layer is read through its image, whose format is given too."""
     if disk.rbd is not None:
-        return ",".join(("driver=raw", *_rbd(disk.rbd, secret=secret)))
+        return ",".join(("driver=raw", *_rbd(disk.rbd)))
     if disk.path is None:
         raise AdapterError(f"Volume {disk.volume_id} is neither a file nor in a cluster.", retryable=False)
     options = ["driver=qcow2", "file.driver=file", f"file.filename={_quoted(disk.path)}"]
@@ -124,12 +120,12 @@ def _options(disk: GuestDisk, *, secret: str) -> str:
     return ",".join([*options, *backing, f"backing.file.filename={_quoted(disk.image)}"])
 
 
-def _rbd(source: RbdSource, *, secret: str) -> Iterator[str]:
+def _rbd(source: RbdSource) -> Iterator[str]:
     yield "file.driver=rbd"
     yield f"file.pool={source.pool}"
     yield f"file.image={source.image}"
     yield f"file.user={source.client}"
-    yield f"file.key-secret={secret}"
+    yield f"file.key-secret={SECRET}"
     yield "file.auth-client-required.0=cephx"
     for number, monitor in enumerate(source.monitors):
         host, port = monitors.address(monitor)

@@ -45,9 +45,8 @@ class RbdEngine:
         base: BaseImage | None = None,
     ) -> None:
         """Write the image whole, with its holes: an interrupted copy may have left something in them."""
-        target = self.disk(volume_id)
-        keys = {target.source: self.key(volume_id)}
-        copy_disk(source.disk(volume_id, base=base), target, copying, size_bytes=size_bytes, keys=keys, is_empty=False)
+        disk, key = source.disk(volume_id, base=base), self.key(volume_id)
+        copy_disk(disk, self.disk(volume_id), copying, size_bytes=size_bytes, key=key, is_empty=False)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         """Take note of the size: the storage agent has grown the image, or the hypervisor has."""
