@@ -53,35 +53,25 @@ class Workers:
             ClusterFailed: the cluster refused, or the process has ended.
             AgentError: as the function raises.
         """
-        if not self._slots.acquire(timeout=self._limit_s):
-            raise ClusterSilent(f"The cluster answers other calls too slowly: none ended within {self._limit_s} s.")
+        sent = self.stream(name, should_stop, **arguments)
         try:
-            answer = self._ask(self._take(), name, arguments, should_stop)
-        finally:
-            self._slots.release()
-        if "error" in answer:
-            raise OF_WORKERS[answer["error"]](answer["message"])
-        return answer["result"]
+            while True:
+                next(sent)
+        except StopIteration as exc:
+            return exc.value
 
-    def stream(self, name: str, /, **arguments: object) -> Generator[bytes, None, Any]:
+    def stream(
+        self, name: str, should_stop: Callable[[], bool] = lambda: False, /, **arguments: object
+    ) -> Generator[bytes, None, Any]:
         """Call a function of the worker that sends data: yield them, and return its answer.
 
         The limit is for each message: a receiver that is slow has as much time as it needs. A generator that is closed
-        before the answer ends the process. Raises as call().
+        before the answer ends the process. Otherwise as call().
         """
         if not self._slots.acquire(timeout=self._limit_s):
-            raise ClusterSilent(f"Other calls read from the cluster: none ended within {self._limit_s} s.")
+            raise ClusterSilent(f"The cluster answers other calls too slowly: none ended within {self._limit_s} s.")
         try:
-            worker, is_usable = self._take(), False
-            try:
-                answer = yield from worker.stream(name, arguments, limit_s=self._limit_s)
-                is_usable = answer.get("error") not in (ClusterFailed.code, ClusterSilent.code)
-            except TimeoutError:
-                raise ClusterSilent(f"The cluster did not answer within {self._limit_s} s.") from None
-            except (EOFError, OSError) as exc:
-                raise ClusterFailed("The process that reads from the cluster has ended; see the log.") from exc
-            finally:
-                self._give_back(worker, is_usable=is_usable)
+            answer = yield from self._ask(self._take(), name, arguments, should_stop)
         finally:
             self._slots.release()
         if "error" in answer:
@@ -100,10 +90,10 @@ class Workers:
 
     def _ask(
         self, worker: "_Worker", name: str, arguments: dict[str, object], should_stop: Callable[[], bool]
-    ) -> dict[str, Any]:
+    ) -> Generator[bytes, None, dict[str, Any]]:
         is_usable = False
         try:
-            answer = worker.ask(name, arguments, limit_s=self._limit_s, should_stop=should_stop)
+            answer = yield from worker.ask(name, arguments, limit_s=self._limit_s, should_stop=should_stop)
             # After a failure of Ceph its connection may be of no use any more, as when the client was fenced.
             is_usable = answer.get("error") not in (ClusterFailed.code, ClusterSilent.code)
         except TimeoutError:
@@ -146,28 +136,15 @@ class _Worker:
 
     def ask(
         self, name: str, arguments: dict[str, object], *, limit_s: float, should_stop: Callable[[], bool]
-    ) -> dict[str, Any]:
-        """Return the answer; each message about progress begins the limit anew, and the first one says that it started.
+    ) -> Generator[bytes, None, dict[str, Any]]:
+        """Yield the data that come before the answer, and return the answer.
+
+        Each message begins the limit anew, and the first one about progress says that the process has started.
 
         Raises:
             TimeoutError: there is none.
             EOFError, OSError: the process has ended.
         """
-        self._count += 1
-        self._send({"call": name, "arguments": arguments, "number": self._count})
-        while self._connection.poll(limit_s if self._is_ready else START_S):
-            answer: dict[str, Any] = json.loads(self._connection.recv_bytes(MAX_ANSWER_BYTES))
-            if "progress" not in answer:
-                return answer
-            self._is_ready = True
-            if should_stop():
-                self._send({"stop": self._count})
-        raise TimeoutError
-
-    def stream(
-        self, name: str, arguments: dict[str, object], *, limit_s: float
-    ) -> Generator[bytes, None, dict[str, Any]]:
-        """Yield the data that come before the answer, and return the answer. Raises as ask()."""
         self._count += 1
         self._send({"call": name, "arguments": arguments, "number": self._count})
         while self._connection.poll(limit_s if self._is_ready else START_S):
@@ -179,6 +156,8 @@ class _Worker:
             if "progress" not in answer:
                 return answer
             self._is_ready = True
+            if should_stop():
+                self._send({"stop": self._count})
         raise TimeoutError
 
     def kill(self) -> None:
