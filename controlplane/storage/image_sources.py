@@ -14,7 +14,7 @@ from django.db import transaction
 from controlplane.audit.services import record
 from controlplane.catalog import services as catalog
 from controlplane.catalog.errors import ImageHasContent, ImageStoreFull
-from controlplane.catalog.models import IMAGE, Image
+from controlplane.catalog.models import IMAGE, SNAPSHOT_SOURCE, VOLUME_SOURCE, Image
 from controlplane.catalog.services import NewImage
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import move
@@ -43,7 +43,7 @@ from controlplane.storage.snapshot_sources import (
 )
 
 LIMIT = timedelta(hours=6)
-VOLUME, SNAPSHOT = "volume", "snapshot"
+
 
 Source = Volume | Snapshot
 
@@ -121,7 +121,7 @@ def volume_of(source: Source) -> Volume:
 def source_of(image: Image) -> Source:
     """Return what the image is made of, which is of its project. Raises ObjectDoesNotExist."""
     assert image.source is not None, "images of files have operations of their own"
-    if image.source.kind == SNAPSHOT:
+    if image.source.kind == SNAPSHOT_SOURCE:
         snapshots = Snapshot.objects.select_related("project__organization", "volume__project", "pool__cluster")
         return snapshots.get(pk=image.source.id, project=image.project_id)
     volumes = Volume.objects.select_related("project__organization", "pool__cluster")
@@ -144,7 +144,7 @@ def snapshot_to_read(operation: Operation, image: Image, source: Source) -> Snap
 def require_image_source(source: Source) -> None:
     """Raise SnapshotWrongState, VolumeWrongState, ImagesUnsupported or SnapshotPoolFull unless an image can be made."""
     if isinstance(source, Snapshot):
-        require_snapshot_available(source, field=SNAPSHOT)
+        require_snapshot_available(source, field=SNAPSHOT_SOURCE)
     if not has_snapshot_reads(source.pool):
         where = place_of(source.pool.name if source.pool is not None else "")
         types = type_names(source.project, Pool.objects.filter(HAS_SNAPSHOT_READS))
@@ -152,7 +152,7 @@ def require_image_source(source: Source) -> None:
     if isinstance(source, Volume):
         require_volume_state(source, "available", "in-use")
         if source.pool is not None and source.pool.is_nearly_full:
-            raise SnapshotPoolFull(field=VOLUME, pool=source.pool.name)
+            raise SnapshotPoolFull(field=VOLUME_SOURCE, pool=source.pool.name)
 
 
 def require_fits_image(source: Source) -> None:
@@ -178,7 +178,7 @@ def _planned(source: Source, new: NewImageOf) -> Image:
 
 
 def _kind(source: Source) -> str:
-    return SNAPSHOT if isinstance(source, Snapshot) else VOLUME
+    return SNAPSHOT_SOURCE if isinstance(source, Snapshot) else VOLUME_SOURCE
 
 
 def _check(image: Image, source: Source) -> None:
