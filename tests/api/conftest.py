@@ -9,12 +9,14 @@ from django.test.client import ClientHandler
 
 from controlplane.compute.models import Instance
 from controlplane.operations.models import Operation
-from controlplane.storage.models import Volume
+from controlplane.storage.models import Snapshot, Volume
 from tests import cloud_fixtures
 from tests.api.client import Answer, Caller
+from tests.api.snapshots import make_snapshot
 from tests.api.tokens import make_token
 from tests.roles import as_role
 from tests.workflows import shared_pool
+from tests.workflows.shared_pool import Shared
 from tests.world import Cloud, make_tenant, run
 
 broker, cloud, shared = cloud_fixtures.broker, cloud_fixtures.cloud, shared_pool.shared
@@ -82,6 +84,18 @@ def finish(answer: Answer) -> Any:
 def volume(api: Caller, cloud: Cloud) -> Volume:
     body = finish(api.post("volumes", {"name": "data", "size_gib": 2}))
     return Volume.objects.get(pk=body["id"])
+
+
+@pytest.fixture
+def data(shared: Shared) -> Volume:
+    """A volume in the storage cluster."""
+    return shared.volume("data", host=shared.here.row.name)
+
+
+@pytest.fixture
+def before(data: Volume) -> Snapshot:
+    """A snapshot of the volume `data`."""
+    return make_snapshot(data)
 
 
 @pytest.fixture

@@ -13,24 +13,12 @@ from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage_clusters.models import StorageCluster
 from tests.api.client import Caller
-from tests.api.snapshots import ended, make_snapshot
+from tests.api.snapshots import ended
 from tests.api.test_snapshots import actions
 from tests.workflows.shared_pool import Shared
 from tests.world import Cloud
 
 OF_SNAPSHOT, OF_VOLUME = {"name": "golden", "snapshot": "before"}, {"name": "golden", "volume": "data"}
-
-
-@pytest.fixture
-def data(shared: Shared) -> Volume:
-    """A volume in the storage cluster."""
-    return shared.volume("data", host=shared.here.row.name)
-
-
-@pytest.fixture
-def before(data: Volume) -> Snapshot:
-    """A snapshot of it."""
-    return make_snapshot(data)
 
 
 @pytest.mark.parametrize(("body", "kind"), [(OF_SNAPSHOT, "snapshot"), (OF_VOLUME, "volume")])

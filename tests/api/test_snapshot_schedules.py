@@ -24,11 +24,6 @@ NIGHTLY = {"name": "nightly", "volume": "data", "frequency": "daily", "at": "02:
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def data(shared: Shared) -> Volume:
-    return shared.volume("data", host=shared.here.row.name)
-
-
 def create(api: Caller, **more: Any) -> SnapshotSchedule:
     body = {name: value for name, value in (NIGHTLY | more).items() if value is not None}
     created = api.post("snapshot-schedules", body)

@@ -28,18 +28,6 @@ from tests.world import Cloud
 TAKE = {"volume": "data", "name": "before"}
 
 
-@pytest.fixture
-def data(shared: Shared) -> Volume:
-    """A volume in the storage cluster."""
-    return shared.volume("data", host=shared.here.row.name)
-
-
-@pytest.fixture
-def before(data: Volume) -> Snapshot:
-    """A snapshot of it."""
-    return make_snapshot(data)
-
-
 def attached(api: Caller, volume: Volume, *, state: str) -> Instance:
     """Attach the volume to an instance in the state."""
     finish(api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"}))

@@ -5,17 +5,12 @@ from django.test import Client
 
 from controlplane.catalog.models import Image
 from controlplane.storage.models import Snapshot, Volume
+from tests.dashboard import clustered
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import finish_all, make_volume, text_of
-from tests.workflows import snapshots as sample
 from tests.world import Cloud
 
-
-@pytest.fixture
-def volume(cloud: Cloud, member: Client, home: str) -> Volume:
-    """Return a volume whose type has snapshots."""
-    sample.cluster(cloud)
-    return make_volume(member, home, volume_type=sample.POOL)
+volume = clustered.volume
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from django.test import Client
 
 from controlplane.storage.errors import SnapshotPoolFull
 from controlplane.storage.models import SnapshotSchedule, Volume
+from tests.dashboard import clustered
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.sample_resources import errors_of, make_volume, text_of
-from tests.workflows import snapshots as sample
+from tests.dashboard.sample_resources import errors_of, text_of
 from tests.world import Cloud
 
 NEW = {
@@ -23,10 +23,7 @@ NEW = {
 WEEKLY = {**NEW, "volume": "", "selector": "env=prod", "frequency": "weekly", "weekday": "sunday", "day": "3"}
 
 
-@pytest.fixture
-def volume(cloud: Cloud, member: Client, home: str) -> Volume:
-    sample.cluster(cloud)
-    return make_volume(member, home, volume_type=sample.POOL)
+volume = clustered.volume
 
 
 @pytest.fixture

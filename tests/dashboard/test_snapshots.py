@@ -12,6 +12,7 @@ from controlplane.compliance.models import Compliance
 from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Snapshot, SnapshotSchedule, Volume
+from tests.dashboard import clustered
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import errors_of, finish_all, make_instance, make_volume, text_of
 from tests.workflows import snapshots as sample
@@ -20,11 +21,7 @@ from tests.world import Cloud, run, run_next_attempt
 NEW = {"volume": "data", "name": "then", "labels": "env=prod"}
 
 
-@pytest.fixture
-def volume(cloud: Cloud, member: Client, home: str) -> Volume:
-    """Return a volume whose type has snapshots."""
-    sample.cluster(cloud)
-    return make_volume(member, home, volume_type=sample.POOL)
+volume = clustered.volume
 
 
 @pytest.fixture

@@ -85,6 +85,10 @@ def ask_volume(cloud: Cloud, name: str = "data", *, size_gib: int = 2, **more: A
     return volume_create(cloud.tenant.actor, cloud.tenant.project, new)
 
 
+def boot_volume_of(instance: Instance) -> Volume:
+    return Attachment.objects.select_related("volume__pool").get(instance=instance, is_boot=True).volume
+
+
 def make_booted(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
     """Make an instance that boots from a volume. `volume_type`: of that volume."""
     of_volume = {key: more.pop(key) for key in ("volume_type",) if key in more}

@@ -30,6 +30,7 @@ from controlplane.workflows.operation_retry import operation_retry
 from tests.workflows.helpers import (
     ask_instance,
     assert_clean_slate,
+    boot_volume_of,
     delete_everything,
     done,
     fresh,
@@ -39,10 +40,6 @@ from tests.workflows.helpers import (
     share,
 )
 from tests.world import Cloud, follow, make_flavor, run
-
-
-def boot_volume_of(instance: Instance) -> Volume:
-    return Attachment.objects.select_related("volume").get(instance=instance, is_boot=True).volume
 
 
 def disks_of(cloud: Cloud, instance: Instance) -> list[UUID]:

@@ -47,6 +47,7 @@ from tests.workflows.helpers import (
     ask_instance,
     assert_clean_slate,
     attach,
+    boot_volume_of,
     delete_everything,
     delete_volume,
     done,
@@ -61,10 +62,6 @@ from tests.workflows.helpers import (
 )
 from tests.workflows.snapshots import ask_revert, ask_snapshot, cluster, delete_snapshot
 from tests.world import Cloud, follow, make_image, run
-
-
-def root_volume(instance: Instance) -> Volume:
-    return Attachment.objects.select_related("volume__pool").get(instance=instance, is_boot=True).volume
 
 
 def change(cloud: Cloud, instance: Instance, **more: Any) -> Instance:
@@ -88,7 +85,7 @@ def space(consumer: Any) -> tuple[int, int, int]:
 def test_root_disk_with_snapshots_is_a_volume(cloud: Cloud) -> None:
     kind = cluster(cloud)
     instance = make_instance(cloud, root_volume_type=kind)
-    volume = root_volume(instance)
+    volume = boot_volume_of(instance)
     assert (volume.name, volume.state, volume.image, volume.volume_type) == ("web-root", "in-use", cloud.image, kind)
     assert (volume.size_gib, volume.node_id) == (instance.disk_gib, instance.node_id)
     assert volume.pool is not None and volume.pool.is_of_cluster
@@ -101,7 +98,7 @@ def test_root_disk_with_snapshots_is_a_volume(cloud: Cloud) -> None:
 
 def test_disk_counts_once(cloud: Cloud) -> None:
     instance = make_instance(cloud, root_volume_type=cluster(cloud))
-    volume = root_volume(instance)
+    volume = boot_volume_of(instance)
     assert (space(instance.pk), space(volume.pk)) == ((instance.vcpus, 0, 0), (0, 0, instance.disk_gib))
     assert volume.pool is not None and volume.pool.used_gib == instance.disk_gib
     assert dict(QuotaUse.objects.filter(resource_id=volume.pk).values_list("dimension", "amount")) == {
@@ -113,12 +110,12 @@ def test_disk_counts_once(cloud: Cloud) -> None:
 def test_creation_of_the_volume_is_in_the_audit_log(cloud: Cloud) -> None:
     instance = make_instance(cloud, keep_root_volume=True)
     entry = AuditEntry.objects.get(verb="volume.create")
-    assert (entry.resource_id, entry.facts["name"]) == (root_volume(instance).pk, "web-root")
+    assert (entry.resource_id, entry.facts["name"]) == (boot_volume_of(instance).pk, "web-root")
 
 
 def test_local_root_disk_is_a_volume_if_it_is_to_be_kept(cloud: Cloud) -> None:
     instance = make_instance(cloud, keep_root_volume=True)
-    volume = root_volume(instance)
+    volume = boot_volume_of(instance)
     assert (volume.pool, volume.node_id, set(cloud.fake.volumes)) == (None, instance.node_id, {volume.pk})
     assert (space(instance.pk), space(volume.pk)) == ((instance.vcpus, 0, 0), (0, instance.disk_gib, 0))
     done(delete(cloud, instance))
@@ -139,7 +136,7 @@ def test_root_disk_without_snapshots_is_no_volume_by_default(cloud: Cloud) -> No
 @pytest.mark.parametrize("kept", [True, False])
 def test_deletion_keeps_the_root_volume_or_not(cloud: Cloud, kept: bool) -> None:
     instance = make_instance(cloud, root_volume_type=cluster(cloud), keep_root_volume=not kept)
-    volume = root_volume(instance)
+    volume = boot_volume_of(instance)
     assert change(cloud, instance, keep_root_volume=kept).keeps_root_volume == kept
     done(delete(cloud, instance))
     assert fresh(volume).state == ("available" if kept else "deleted")
@@ -151,7 +148,7 @@ def test_deletion_keeps_the_root_volume_or_not(cloud: Cloud, kept: bool) -> None
 
 def test_boot_volume_of_the_user_is_deleted_only_on_request(cloud: Cloud) -> None:
     instance = make_booted(cloud)
-    volume = root_volume(instance)
+    volume = boot_volume_of(instance)
     assert instance.keeps_root_volume
     change(cloud, instance, keep_root_volume=False)
     done(delete(cloud, instance))
@@ -185,13 +182,13 @@ def test_creation_of_the_previous_release_is_carried_out(cloud: Cloud) -> None:
 
 def test_instance_whose_root_volume_has_snapshots_is_not_deleted_with_it(cloud: Cloud) -> None:
     instance = make_instance(cloud, root_volume_type=cluster(cloud))
-    snapshot, operation = ask_snapshot(cloud, root_volume(instance))
+    snapshot, operation = ask_snapshot(cloud, boot_volume_of(instance))
     done(operation)
     with pytest.raises(RootVolumeHasSnapshots) as refused:
         delete(cloud, instance)
     assert refused.value.facts["names"] == "then"
     assert "keep_root_volume" in str(refused.value)
-    assert not fresh(instance).is_deleting and not fresh(root_volume(instance)).is_deleting
+    assert not fresh(instance).is_deleting and not fresh(boot_volume_of(instance)).is_deleting
     done(delete_snapshot(cloud, snapshot))
     done(delete(cloud, instance))
     assert_clean_slate(cloud)
@@ -199,7 +196,7 @@ def test_instance_whose_root_volume_has_snapshots_is_not_deleted_with_it(cloud: 
 
 def test_snapshot_of_a_root_volume_is_what_it_is_reverted_to(cloud: Cloud) -> None:
     instance = make_instance(cloud, root_volume_type=cluster(cloud))
-    volume, agent = root_volume(instance), cloud.world.clusters[0]
+    volume, agent = boot_volume_of(instance), cloud.world.clusters[0]
     snapshot, operation = ask_snapshot(cloud, volume)
     done(operation)
     before = agent.contents[volume.pk]
@@ -217,16 +214,16 @@ def test_root_volume_is_not_detached(cloud: Cloud) -> None:
 
 def test_name_is_free_and_short_enough(cloud: Cloud) -> None:
     make_volume(cloud, "web-root")
-    assert root_volume(make_instance(cloud, keep_root_volume=True)).name == "web-root-2"
+    assert boot_volume_of(make_instance(cloud, keep_root_volume=True)).name == "web-root-2"
     long = make_instance(cloud, "w" * 63, keep_root_volume=True)
-    assert root_volume(long).name == f"{'w' * 58}-root"
+    assert boot_volume_of(long).name == f"{'w' * 58}-root"
     longer = make_instance(cloud, f"{'w' * 62}x", keep_root_volume=True)
-    assert root_volume(longer).name == f"{'w' * 56}-root-2"
+    assert boot_volume_of(longer).name == f"{'w' * 56}-root-2"
 
 
 def test_classifications_of_image_and_instance_are_those_of_the_volume(cloud: Cloud) -> None:
     instance = make_instance(cloud, keep_root_volume=True, classifications=())
-    volume = root_volume(instance)
+    volume = boot_volume_of(instance)
     pairs = {(volume.pk, instance.pk), (instance.pk, volume.pk)}
     assert pairs <= set(Lineage.objects.values_list("resource_id", "source_id"))
     assert Binding.objects.get(pk=volume.pk).kind == "volume"
@@ -243,7 +240,7 @@ def test_permit_lists_the_new_volume_and_its_image(cloud: Cloud) -> None:
 def test_residency_of_the_volume_begins_with_the_instance(cloud: Cloud) -> None:
     other = cloud.world.add_machine("fr-idf-1")
     instance = make_instance(cloud, keep_root_volume=True)
-    volume = root_volume(instance)
+    volume = boot_volume_of(instance)
     assert follow(instance_migrate(SYSTEM, instance)).state == "succeeded"
     for machine in (cloud.machine, other):
         machine.account()
@@ -285,7 +282,7 @@ def test_failed_creation_leaves_no_volume_and_is_retried_with_another(cloud: Clo
     change(cloud, instance, keep_root_volume=True)
     actor = replace(cloud.tenant.actor, organization_id=cloud.tenant.project.organization_id)
     done(operation_retry(actor, fresh(operation)))
-    volume = root_volume(instance)
+    volume = boot_volume_of(instance)
     assert (volume.name, volume.pk != made.pk, fresh(instance).keeps_root_volume) == ("web-root", True, True)
 
 
@@ -315,11 +312,11 @@ def rebuild(cloud: Cloud, instance: Instance) -> Operation:
 def test_rebuild_replaces_a_root_volume(cloud: Cloud, in_cluster: bool) -> None:
     more = {"root_volume_type": cluster(cloud)} if in_cluster else {"keep_root_volume": True}
     instance = make_instance(cloud, volumes=(make_volume(cloud),), **more)
-    old, used = root_volume(instance), QuotaUse.objects.filter(dimension="volumes").count()
+    old, used = boot_volume_of(instance), QuotaUse.objects.filter(dimension="volumes").count()
     change(cloud, instance, keep_root_volume=False, labels={"a": "b"})
     Volume.objects.filter(pk=old.pk).update(labels={"tier": "root"})
     operation = done(rebuild(cloud, instance))
-    new, instance = root_volume(instance), fresh(instance)
+    new, instance = boot_volume_of(instance), fresh(instance)
     assert (fresh(old).state, new.state, instance.boot_volume) == ("deleted", "in-use", new)
     assert (new.name, new.labels, new.image.name, instance.image) == (old.name, {"tier": "root"}, "other", new.image)
     assert (new.size_gib, new.pool, new.node_id) == (old.size_gib, old.pool, instance.node_id)
@@ -339,7 +336,7 @@ def test_rebuild_spares_a_root_volume_that_is_kept_or_has_snapshots(cloud: Cloud
         rebuild(cloud, instance)
     change(cloud, instance, keep_root_volume=False)
     assert {each["name"]: each["problem"] for each in allowed(fresh(instance), None)}["rebuild"] is None
-    done(ask_snapshot(cloud, root_volume(instance))[1])
+    done(ask_snapshot(cloud, boot_volume_of(instance))[1])
     with pytest.raises(RootVolumeHasSnapshots):
         rebuild(cloud, instance)
     problem = {each["name"]: each["problem"] for each in allowed(fresh(instance), None)}["rebuild"]
@@ -389,7 +386,7 @@ def test_boot_volume_of_a_creation_that_the_deletion_cancels_is_usable(cloud: Cl
     assert run(operation).state == "cancelled"
     assert follow(deletion).state == "succeeded"
     assert (fresh(volume).state, fresh(volume).is_deleting) == ("available", False)
-    assert root_volume(make_instance(cloud, "second", boot_volume=fresh(volume))) == volume
+    assert boot_volume_of(make_instance(cloud, "second", boot_volume=fresh(volume))) == volume
 
 
 def test_deletion_of_the_volume_itself_goes_on_after_that_of_the_instance(cloud: Cloud) -> None:
@@ -406,7 +403,7 @@ def test_deletion_of_the_volume_itself_goes_on_after_that_of_the_instance(cloud:
 
 def test_volume_that_an_earlier_release_left_unmade_goes_with_its_instance(cloud: Cloud) -> None:
     instance, operation = ask_instance(cloud, keep_root_volume=True)
-    volume = root_volume(instance)
+    volume = boot_volume_of(instance)
     operation_cancel(cloud.tenant.actor, operation)
     assert run(operation).state == "cancelled"
     Instance.objects.update(boot_volume=volume)
