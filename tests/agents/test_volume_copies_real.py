@@ -51,8 +51,9 @@ def target(tmp_path: Path, keys: VolumeKeys) -> StorageEngine:
     return FileDisks(tmp_path / "target", owner="other", keys=keys).engine()
 
 
-def copying(max_bytes_per_s: int = 0, percents: list[int] | None = None) -> Copying:
-    return Copying(max_bytes_per_s, (percents if percents is not None else []).append, lambda: False)
+def copying(max_bytes_per_s: int = 0, percents: list[int] | None = None, base: BaseImage | None = None) -> Copying:
+    note = (percents if percents is not None else []).append
+    return Copying(SIZE, base, max_bytes_per_s, note, lambda: False)
 
 
 def fill(path: Path) -> bytes:
@@ -101,16 +102,16 @@ def test_volume_is_the_same_in_every_place(disks: FileDisks, ceph: CephCluster) 
     local.create(VOLUME, size_bytes=SIZE)
     content = fill(path_of(local))
     with pytest.raises(VolumeKeyMissing):
-        cluster.copy_from(local, VOLUME, copying(), size_bytes=SIZE)
+        cluster.copy_from(local, VOLUME, copying())
     cluster.create(VOLUME, size_bytes=SIZE)
     percents: list[int] = []
     for _ in range(2):  # as after an interruption
-        cluster.copy_from(local, VOLUME, copying(percents=percents), size_bytes=SIZE)
+        cluster.copy_from(local, VOLUME, copying(percents=percents))
     assert percents[-1] == 100
     assert digest(rbd_volumes.read(ceph, str(VOLUME), offset=0, count=SIZE)) == digest(content)
 
     assert local.remove(VOLUME)
-    local.copy_from(cluster, VOLUME, copying(), size_bytes=SIZE)
+    local.copy_from(cluster, VOLUME, copying())
     assert local.size_bytes(VOLUME) == SIZE
     path = path_of(local)
     assert digest(content_of(path)) == digest(content)
@@ -126,9 +127,9 @@ def test_key_is_in_no_command_line(disks: FileDisks, ceph: CephCluster, monkeypa
     assert key is not None
     monkeypatch.setattr(process, "follow", lambda command, **more: commands.extend(command))
     with pytest.raises(AdapterError, match="is missing"):
-        cluster.copy_from(disks.engine(), OTHER, copying(), size_bytes=SIZE)
+        cluster.copy_from(disks.engine(), OTHER, copying())
     disks.engine().create(OTHER, size_bytes=SIZE)
-    cluster.copy_from(disks.engine(), OTHER, copying(), size_bytes=SIZE)
+    cluster.copy_from(disks.engine(), OTHER, copying())
     assert any("key-secret=target" in word for word in commands)
     assert base64.b64encode(key).decode() not in " ".join(commands)
 
@@ -141,10 +142,10 @@ def test_layer_over_a_raw_image_that_looks_like_another_format_becomes_whole(
     image.write_bytes(HOSTILE.ljust(8 * MIB, b"\0"))
     base = BaseImage(image.name, ImageFormat.RAW)
     local.create(VOLUME, size_bytes=SIZE, base=base)
-    target.copy_from(local, VOLUME, copying(), size_bytes=SIZE, base=base)
+    target.copy_from(local, VOLUME, copying(base=base))
     assert content_of(path_of(target)) == HOSTILE.ljust(SIZE, b"\0")
     with pytest.raises(AdapterError, match="is a layer over another file"):
-        target.copy_from(local, VOLUME, copying(), size_bytes=SIZE)
+        target.copy_from(local, VOLUME, copying())
 
 
 def test_limit_of_bandwidth_reaches_qemu(
@@ -155,7 +156,7 @@ def test_limit_of_bandwidth_reaches_qemu(
     commands: list[list[str]] = []
     follow = process.follow
     monkeypatch.setattr(process, "follow", lambda command, **more: (commands.append(command), follow(command, **more)))
-    target.copy_from(local, VOLUME, copying(5 * 10**6), size_bytes=SIZE)
+    target.copy_from(local, VOLUME, copying(5 * 10**6))
     assert commands[0][commands[0].index("-r") + 1] == str(5 * 10**6)
 
 
@@ -170,9 +171,9 @@ def test_copy_that_is_stopped_or_fails_leaves_nothing(disks: FileDisks, target: 
     local = disks.engine()
     local.create(VOLUME, size_bytes=SIZE)
     with pytest.raises(AdapterError, match="was stopped"):
-        target.copy_from(local, VOLUME, Copying(0, lambda percent: None, lambda: True), size_bytes=SIZE)
+        target.copy_from(local, VOLUME, Copying(SIZE, None, 0, lambda percent: None, lambda: True))
     with pytest.raises(AdapterError, match="is missing"):
-        target.copy_from(local, UUID(int=7), copying(), size_bytes=SIZE)
+        target.copy_from(local, UUID(int=7), copying())
     assert list(path_of(target).parent.iterdir()) == []
 
 
@@ -182,5 +183,5 @@ def test_volume_is_not_copied_into_a_folder_of_several_nodes(disks: FileDisks, t
     shared = FileDisks(tmp_path / "state", pools=Pools({"shared": tmp_path / "pool"}), owner="one").engine(SHARED)
     disks.engine().create(VOLUME, size_bytes=SIZE)
     with pytest.raises(AdapterError, match="is a folder"):
-        shared.copy_from(disks.engine(), VOLUME, copying(), size_bytes=SIZE)
+        shared.copy_from(disks.engine(), VOLUME, copying())
     assert shared.size_bytes(VOLUME) is None

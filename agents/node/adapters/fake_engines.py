@@ -38,21 +38,13 @@ class FakeEngine(ABC):
         """Return None: no key of the fake opens anything."""
         return None
 
-    def copy_from(
-        self,
-        source: StorageEngine,
-        volume_id: UUID,
-        copying: Copying,
-        *,
-        size_bytes: int,
-        base: BaseImage | None = None,
-    ) -> None:
+    def copy_from(self, source: StorageEngine, volume_id: UUID, copying: Copying) -> None:
         with self._node.call("copy_volume"):
             if source.size_bytes(volume_id) is None:
                 raise AdapterError(f"Volume {volume_id} is not in the place that it is copied from.", retryable=True)
             self._node.copied[volume_id] = copying.max_bytes_per_s
             copying.on_progress(100)
-            self._resize(volume_id, size_bytes)
+            self._resize(volume_id, copying.size_bytes)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         with self._node.call("grow_volume"):

@@ -219,13 +219,12 @@ class VolumeCopies:
         def note(percent: int) -> None:
             run.percent = percent
 
-        copying = Copying(spec.max_bytes_per_s, note, run.stop.is_set)
         engine = node.adapters.disks.engine
         try:
             held = node.state_store.volumes.get(volume_id)
             base = volumes.base_image(node, held) if held is not None and held.is_held else None
-            target = engine(spec.destination)
-            target.copy_from(engine(spec.source), volume_id, copying, size_bytes=spec.size_bytes, base=base)
+            copying = Copying(spec.size_bytes, base, spec.max_bytes_per_s, note, run.stop.is_set)
+            engine(spec.destination).copy_from(engine(spec.source), volume_id, copying)
             if not run.stop.is_set():
                 node.state_store.copies.confirm(volume_id)
         except AdapterError as exc:

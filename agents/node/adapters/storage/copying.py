@@ -11,22 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.node import process
-from agents.node.adapters.interfaces import GuestDisk
+from agents.node.adapters.interfaces import BaseImage, GuestDisk
 from agents.node.adapters.storage import files, monitors
 from agents.node.adapters.storage.places import RbdSource
 from agents.node.errors import AdapterError, VolumeKeyMissing
 
 PROGRESS = re.compile(rb"\((\d+)\.\d+/100%\)")
 SILENT_S = 600.0  # QEMU waits 300 s for a cluster
-SECRET = "key"  # id of the secret object that QEMU reads the key from
 HUNDREDTH = 100  # a copy prints its progress after each percent
 SLOWEST_BYTES_PER_S = 20 * 10**6  # that a copy without a limit may take, as the deadline of a move allows
 
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """Terms of a copy. `max_bytes_per_s` 0: no limit. `on_progress` gets percents."""
+    """Terms of a copy of a volume.
 
+    `base`: the image that the source is a layer over. `max_bytes_per_s` 0: no limit. `on_progress` gets percents.
+    """
+
+    size_bytes: int
+    base: BaseImage | None
     max_bytes_per_s: int
     on_progress: Callable[[int], None]
     is_stopped: Callable[[], bool]
@@ -37,7 +41,6 @@ def copy_disk(
     target: GuestDisk,
     copying: Copying,
     *,
-    size_bytes: int,
     key: bytes | None,
     is_empty: bool,
 ) -> None:
@@ -47,26 +50,26 @@ def copy_disk(
     written.
 
     Raises:
-        VolumeKeyMissing: there is no key.
+        VolumeKeyMissing: of the disk in a Ceph cluster.
         AdapterError: qemu-img failed, or was stopped.
     """
     for disk in (source, target):
         if disk.rbd is not None:
             monitors.check(disk.rbd.monitors)
-    if key is None:
-        raise VolumeKeyMissing(source.volume_id)
-    with _in_memory(key) as descriptor:
-        secret = ["--object", f"secret,id={SECRET},file=/dev/fd/{descriptor},format=raw"]
+            if key is None:
+                raise VolumeKeyMissing(disk.volume_id)
+    name = "source" if source.rbd is not None else "target"
+    with _secret(name, key) as (secret, descriptors):
         rate = ["-r", str(copying.max_bytes_per_s)] if copying.max_bytes_per_s else []
         holes = ["--target-is-zero"] if is_empty else []
         formats = ["--image-opts", "--target-image-opts", "-n"]
         command = ["qemu-img", "convert", "-p", "-t", "writeback", *rate, *secret, *formats, *holes]
         process.follow(
-            [*command, "--", _options(source), _options(target)],
+            [*command, "--", _options(source, secret=name), _options(target, secret=name)],
             on_output=lambda text: _report(text, copying),
             is_stopped=copying.is_stopped,
-            descriptors=(descriptor,),
-            silent_s=silent_s(size_bytes, copying.max_bytes_per_s),
+            descriptors=descriptors,
+            silent_s=silent_s(copying.size_bytes, copying.max_bytes_per_s),
         )
 
 
@@ -76,15 +79,13 @@ def silent_s(size_bytes: int, max_bytes_per_s: int) -> float:
     return SILENT_S + size_bytes / HUNDREDTH / slowest
 
 
-def copy_to_qcow2(
-    disk: GuestDisk, key: bytes | None, unfinished: Path, final: Path, copying: Copying, *, size_bytes: int
-) -> None:
-    """Copy a disk in a Ceph cluster into a new file, which gets its name when it is whole."""
+def copy_to_qcow2(disk: GuestDisk, key: bytes | None, unfinished: Path, final: Path, copying: Copying) -> None:
+    """Copy the disk into a new file, which gets its name when it is whole. `key`: of a disk in a Ceph cluster."""
     try:
         unfinished.unlink(missing_ok=True)
-        files.create_qcow2(unfinished, size_bytes)
+        files.create_qcow2(unfinished, copying.size_bytes)
         target = GuestDisk(disk.volume_id, unfinished)
-        copy_disk(disk, target, copying, size_bytes=size_bytes, key=key, is_empty=True)
+        copy_disk(disk, target, copying, key=key, is_empty=True)
         unfinished.chmod(0o600)
         files.publish(unfinished, final)
     finally:
@@ -92,11 +93,15 @@ def copy_to_qcow2(
 
 
 @contextmanager
-def _in_memory(key: bytes) -> Iterator[int]:
+def _secret(name: str, key: bytes | None) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """Return the options of the secret object with the key, and the descriptors that it needs."""
+    if key is None:
+        yield [], ()
+        return
     descriptor = os.memfd_create("key")
     try:
         os.write(descriptor, key)
-        yield descriptor
+        yield ["--object", f"secret,id={name},file=/dev/fd/{descriptor},format=raw"], (descriptor,)
     finally:
         os.close(descriptor)
 
@@ -106,10 +111,10 @@ def _report(text: bytes, copying: Copying) -> None:
         copying.on_progress(int(found[-1]))
 
 
-def _options(disk: GuestDisk) -> str:
+def _options(disk: GuestDisk, *, secret: str) -> str:
     """Return the disk as QEMU's options. A layer is read through its image, whose format is given too."""
     if disk.rbd is not None:
-        return ",".join(("driver=raw", *_rbd(disk.rbd)))
+        return ",".join(("driver=raw", *_rbd(disk.rbd, secret=secret)))
     if disk.path is None:
         raise AdapterError(f"Volume {disk.volume_id} is neither a file nor in a cluster.", retryable=False)
     options = ["driver=qcow2", "file.driver=file", f"file.filename={_quoted(disk.path)}"]
@@ -120,12 +125,12 @@ def _options(disk: GuestDisk) -> str:
     return ",".join([*options, *backing, f"backing.file.filename={_quoted(disk.image)}"])
 
 
-def _rbd(source: RbdSource) -> Iterator[str]:
+def _rbd(source: RbdSource, *, secret: str) -> Iterator[str]:
     yield "file.driver=rbd"
     yield f"file.pool={source.pool}"
     yield f"file.image={source.image}"
     yield f"file.user={source.client}"
-    yield f"file.key-secret={SECRET}"
+    yield f"file.key-secret={secret}"
     yield "file.auth-client-required.0=cephx"
     for number, monitor in enumerate(source.monitors):
         host, port = monitors.address(monitor)

@@ -55,16 +55,8 @@ class StorageEngine(Protocol):
     def key(self, volume_id: UUID) -> bytes | None:
         """Return the key that opens the volume here; None: it needs none, or this node has none."""
 
-    def copy_from(
-        self,
-        source: "StorageEngine",
-        volume_id: UUID,
-        copying: Copying,
-        *,
-        size_bytes: int,
-        base: BaseImage | None = None,
-    ) -> None:
-        """Make the volume a whole copy of the one in `source`, in place of what is here. `base`: of the source.
+    def copy_from(self, source: "StorageEngine", volume_id: UUID, copying: Copying) -> None:
+        """Make the volume a whole copy of the one in `source`, in place of what is here.
 
         It is complete and flushed at the end. What is made here is there only then; otherwise the storage agent has
         made it, and it is written in place.

@@ -54,15 +54,7 @@ class FolderEngine:
     def key(self, volume_id: UUID) -> bytes | None:
         return None
 
-    def copy_from(
-        self,
-        source: StorageEngine,
-        volume_id: UUID,
-        copying: Copying,
-        *,
-        size_bytes: int,
-        base: BaseImage | None = None,
-    ) -> None:
+    def copy_from(self, source: StorageEngine, volume_id: UUID, copying: Copying) -> None:
         """Refuse: no fence keeps a node that was away from writing over a file that other nodes reach.
 
         Raises:

@@ -44,18 +44,10 @@ class LocalEngine:
     def key(self, volume_id: UUID) -> bytes | None:
         return None
 
-    def copy_from(
-        self,
-        source: StorageEngine,
-        volume_id: UUID,
-        copying: Copying,
-        *,
-        size_bytes: int,
-        base: BaseImage | None = None,
-    ) -> None:
-        path, disk = self._path(volume_id), source.disk(volume_id, base=base)
+    def copy_from(self, source: StorageEngine, volume_id: UUID, copying: Copying) -> None:
+        path, disk = self._path(volume_id), source.disk(volume_id, base=copying.base)
         unfinished = path.with_name(f"{UNFINISHED}{path.name}")
-        copy_to_qcow2(disk, source.key(volume_id), unfinished, path, copying, size_bytes=size_bytes)
+        copy_to_qcow2(disk, source.key(volume_id), unfinished, path, copying)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         resize_qcow2(self._path(volume_id), size_bytes)

@@ -35,18 +35,10 @@ class RbdEngine:
     def key(self, volume_id: UUID) -> bytes | None:
         return self._keys.key(volume_id)
 
-    def copy_from(
-        self,
-        source: StorageEngine,
-        volume_id: UUID,
-        copying: Copying,
-        *,
-        size_bytes: int,
-        base: BaseImage | None = None,
-    ) -> None:
+    def copy_from(self, source: StorageEngine, volume_id: UUID, copying: Copying) -> None:
         """Write the image whole, with its holes: an interrupted copy may have left something in them."""
-        disk, key = source.disk(volume_id, base=base), self.key(volume_id)
-        copy_disk(disk, self.disk(volume_id), copying, size_bytes=size_bytes, key=key, is_empty=False)
+        disk, key = source.disk(volume_id, base=copying.base), self.key(volume_id)
+        copy_disk(disk, self.disk(volume_id), copying, key=key, is_empty=False)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         """Take note of the size: the storage agent has grown the image, or the hypervisor has."""
