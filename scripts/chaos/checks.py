@@ -94,7 +94,7 @@ def allocations() -> Findings:
     The sums of nodes and pools must be those of the rows.
     """
     expected = {
-        row.pk: (row.node_id, row.vcpus, row.memory_mib, *_disk(row.disk_gib, row.root_pool_id))
+        row.pk: (row.node_id, row.vcpus, row.memory_mib, *_disk(row.own_disk_gib, row.root_pool_id))
         for row in Instance.objects.filter(THERE)
     }
     expected |= {row.pk: (row.node_id, 0, 0, *_disk(row.size_gib, row.pool_id)) for row in Volume.objects.filter(THERE)}
@@ -169,14 +169,15 @@ def _wanted() -> dict[Thing, Any]:
         assert row.node_id is not None
         if row.state != "error":
             expected[row.node_id, "instance", str(row.pk)] = "on" if row.state == "active" else "off"
-        expected[row.node_id, "volume", str(row.root_volume_id)] = str(row.pk)
+        if row.boot_volume_id is None:
+            expected[row.node_id, "volume", str(row.root_volume_id)] = str(row.pk)
     for volume in Volume.objects.filter(THERE):
         assert volume.node_id is not None
         expected[volume.node_id, "volume", str(volume.pk)] = holders.get(volume.pk, "")
     for key, port_id in Port.objects.filter(instance_id__in=instances).values_list("instance_id", "pk"):
         assert key is not None
         expected[_node_of(instances[key]), "port", str(port_id)] = ""
-    for each in attachments.filter(instance__in=instances):
+    for each in attachments.filter(instance__in=instances, is_boot=False):
         pair = f"{each.volume_id} in {each.instance_id}"
         expected[_node_of(instances[each.instance_id]), "attachment", str(each.pk)] = pair
     return expected
@@ -207,7 +208,7 @@ def sizes() -> Findings:
     """
     in_clusters = Q(pool__cluster__isnull=False)
     expected = {str(row.pk): row.size_gib for row in Volume.objects.filter(THERE).exclude(in_clusters)}
-    roots = Instance.objects.filter(THERE).exclude(root_pool__cluster__isnull=False)
+    roots = Instance.objects.filter(THERE, boot_volume=None).exclude(root_pool__cluster__isnull=False)
     expected |= {str(row.root_volume_id): row.disk_gib for row in roots}
     findings = list[str]()
     for node in Node.objects.filter(state="ready"):
