@@ -179,7 +179,7 @@ def test_agent_uses_a_newer_schema_that_only_adds(ledger: StateStore, tmp_path: 
 
 
 def test_scripts_after_the_oldest_reader_only_add() -> None:
-    adding = re.compile(r"\s*(CREATE (TABLE|INDEX) .*|ALTER TABLE \w+ ADD COLUMN [^;]* DEFAULT .*)?", re.DOTALL)
+    adding = re.compile(r"\s*(CREATE (TABLE|INDEX) .*|ALTER TABLE \w+\s+ADD COLUMN [^;]* DEFAULT .*)?", re.DOTALL)
     assert len(MIGRATIONS) >= OLDEST_READER
     for script in MIGRATIONS[OLDEST_READER:]:
         statements = re.sub("--.*", "", script).split(";")

@@ -1,7 +1,9 @@
 """The checks of the storage cluster find each kind of damage that is planted in an undamaged one."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 
 import pytest
 
@@ -71,6 +73,9 @@ def test_missing_snapshot_is_found(shared: Shared, agent: FakeStorageAgent) -> N
 
 
 def test_records_of_the_cluster_are_compared(shared: Shared, ceph: CephCluster) -> None:
+    from agents.storage.worker.openings import Opening
+    from agents.storage.worker.revert_records import Revert
+
     volume = shared.volume()
     assert volume.node_id is not None
     name = f"{volume.pk}.{volume.node_id.hex[: cluster_checks.NODE_DIGITS]}"
@@ -81,22 +86,31 @@ def test_records_of_the_cluster_are_compared(shared: Shared, ceph: CephCluster) 
 
     ceph.command("auth get-or-create", entity=f"client.v-{name}", caps=["mon", "allow r"])
     assert found() == f"the key of {name} has no opening"
-    record(ceph, cluster_checks.OPENINGS, name, {})
-    assert found() == ""
-    ceph.command("auth rm", entity=f"client.v-{name}")
-    assert found() == f"the opening {name} has no key"
-    Volume.objects.update(state="deleted", node=None)
-    assert "where no row has it" in found()
-    record(ceph, cluster_checks.REVERTS, str(volume.pk), {"is_finished": True})
-    assert "half done" not in found()
-    record(ceph, cluster_checks.REVERTS, str(volume.pk), {"is_finished": False})
-    assert "half done" in found()
+    with recorded(ceph, cluster_checks.OPENINGS, name, asdict(Opening(name, 1))):
+        assert found() == ""
+        ceph.command("auth rm", entity=f"client.v-{name}")
+        assert found() == f"the opening {name} has no key"
+        Volume.objects.update(state="deleted", node=None)
+        assert "where no row has it" in found()
+    begun = asdict(Revert(1, "snapshot", is_finished=False))
+    with recorded(ceph, cluster_checks.REVERTS, str(volume.pk), begun | {"is_finished": True}):
+        assert "half done" not in found()
+    with recorded(ceph, cluster_checks.REVERTS, str(volume.pk), begun):
+        assert "half done" in found()
 
 
-def record(ceph: CephCluster, name: str, key: str, value: object) -> None:
+@contextmanager
+def recorded(ceph: CephCluster, name: str, key: str, value: object) -> Iterator[None]:
+    """Have a record in the object `name` until the end: the storage agents of other tests read all records."""
     import rados
 
-    with ceph.client() as client, client.open_ioctx(POOL) as ioctx, rados.WriteOpCtx() as writing:
+    with ceph.client() as client, client.open_ioctx(POOL) as ioctx, rados.WriteOpCtx() as operation:
         ioctx.set_namespace(cluster_checks.NAMESPACE)
-        ioctx.set_omap(writing, (key,), (json.dumps(value).encode(),))
-        ioctx.operate_write_op(writing, name)
+        ioctx.set_omap(operation, (key,), (json.dumps(value).encode(),))
+        ioctx.operate_write_op(operation, name)
+        try:
+            yield
+        finally:
+            with rados.WriteOpCtx() as removal:
+                ioctx.remove_omap_keys(removal, (key,))
+                ioctx.operate_write_op(removal, name)

@@ -19,14 +19,14 @@ from andromede_core.permits import permit as core
 from andromede_core.policy.roles import ROLES_OF
 from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.selectors import residency_of
-from controlplane.catalog import image_store, raw_disks
+from controlplane.catalog import image_store
 from controlplane.catalog.errors import ImageHasContent, ImageStoreFull
 from controlplane.catalog.image_store import FORGOTTEN_AFTER
 from controlplane.catalog.models import Image
 from controlplane.catalog.services import image_delete, images_collect
 from controlplane.compute.volume_moves import volume_move
 from controlplane.identity.actor import SYSTEM
-from controlplane.kernel import clock
+from controlplane.kernel import clock, free_space
 from controlplane.kernel.units import GIB
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation, ResourceLock
@@ -566,7 +566,7 @@ def test_store_without_room_is_left_alone(
     shared: Shared, agent: FakeStorageAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, operation = ask_image(shared.cloud, shared.volume())
-    monkeypatch.setattr(raw_disks, "free_bytes", lambda folder: 0)
+    monkeypatch.setattr(free_space, "free_bytes", lambda folder: 0)
     assert run(operation).state == "running"
     assert operation.steps[-1]["message"] == str(ImageStoreFull())
     assert incoming_files() == set()
