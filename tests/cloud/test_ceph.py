@@ -27,7 +27,8 @@ def storage(
         yield running
 
 
-WRITE_ALWAYS = "while sync; do date > /root/now; done"
+WRITE_ALWAYS = "while sync; do date > /root/new; mv /root/new /root/now; done"
+HAS_BEGUN = "until test -s /root/now; do sleep 1; done"
 
 
 def test_guest_runs_from_a_cluster_and_leaves_nothing_there(tenant: Tenant, storage: CephStorage) -> None:
@@ -44,7 +45,7 @@ def test_guest_runs_from_a_cluster_and_leaves_nothing_there(tenant: Tenant, stor
         tenant.api.delete("instances/web")
     assert refused.value.code == "compute.instance.root_volume_has_snapshots"
     do(tenant, "DELETE", "snapshots/system")
-    in_guest(tenant, "web", "test -s /root/now && printf lost | dd of=/dev/vdb bs=4096 conv=sync,fsync 2>/dev/null")
+    in_guest(tenant, "web", f"{HAS_BEGUN}; printf lost | dd of=/dev/vdb bs=4096 conv=sync,fsync 2>/dev/null")
     do(tenant, "POST", "volumes/data/actions/grow", {"size_gib": 2})
     assert in_guest(tenant, "web", "cat /sys/block/vdb/size").strip() == str(2 * 2**21)
     # QEMU ends without closing its disks: what it held is fenced before the restart, and so the guest can write then.
@@ -85,7 +86,7 @@ def test_guest_boots_from_a_clone_of_the_disk_of_a_running_one(tenant: Tenant, s
     assert then.endswith("then\n")
     in_guest(tenant, "one", in_background(WRITE_ALWAYS))
     do(tenant, "POST", "snapshots", {"name": "then", "volume": "system"})
-    later = in_guest(tenant, "one", f"test -s /root/now && {FILL}; echo later > /root/mark; sync; {SUM}")
+    later = in_guest(tenant, "one", f"{HAS_BEGUN}; {FILL}; echo later > /root/mark; sync; {SUM}")
     do(tenant, "POST", "volumes", {"name": "clone", "snapshot": "then"})
     boot("two", "clone")
     assert in_guest(tenant, "two", SUM) == then
@@ -138,7 +139,7 @@ def test_guest_of_a_dead_node_starts_elsewhere_and_its_sleeping_qemu_cannot_writ
     do(tenant, "POST", "volumes", {"name": "data", "size_gib": 1, "volume_type": TYPE})
     tenant.api.wait(tenant.create("web", root_volume_type=TYPE, zones=[ZONE], volumes=["data"])["operation"])
     wait_for_ssh(tenant, "web")
-    in_guest_on(NODE, f"{in_background(WRITE)} sleep 1; {HAS_WRITTEN} && echo kept > /root/mark && sync")
+    in_guest_on(NODE, f"{in_background(WRITE)} until {HAS_WRITTEN}; do sleep 1; done; echo kept > /root/mark; sync")
     (qemu,) = node.guest_pids()
     os.kill(tenant.cloud.agent_pid(NODE), signal.SIGKILL)
     os.kill(qemu, signal.SIGSTOP)
