@@ -33,6 +33,9 @@ GROUPS = {
     "tests/clients/": "clients",
     "tests/terraform/": "clients",
     "tests/agents/on_libvirt/": "guests",
+    "tests/agents/storage/": "guests",  # one Ceph cluster, which test_rbd.py of the guests starts too
+    "tests/agents/test_volume_copies_real.py": "guests",
+    "tests/chaos/test_cluster_checks.py": "guests",
     "tests/browser/": "browser",
     "tests/lab/": "lab",
     "tests/fuzz/": "storms",
