@@ -82,10 +82,10 @@ def port_change(actor: Actor, port: Port, change: PortChange) -> Port:
     instance = Instance.objects.select_related("node").get(pk=port.instance_id)
     if instance.node is None:
         return port_update(actor, port, change)
-    asked = instance_placement_request(instance, operation=ATTACH)
-    taken = placement.check_current_node(asked)
+    request = instance_placement_request(instance, operation=ATTACH)
+    taken = placement.check_current_node(request)
     with transaction.atomic():
-        placement.keep_exempted(asked, taken)
+        placement.keep_exempted(request, taken)
         return port_update(actor, port, change)
 
 

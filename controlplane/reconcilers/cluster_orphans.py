@@ -32,7 +32,7 @@ from controlplane.nodes.orphan_states import ORPHAN_LIVE
 from controlplane.nodes.orphans import PLACES
 from controlplane.nodes.service_agents import CallFailed
 from controlplane.reconcilers import cluster_snapshots
-from controlplane.reconcilers.missing_resources import settled
+from controlplane.reconcilers.missing_resources import unchanged_since
 from controlplane.reconcilers.orphan_detection import OrphanCandidate
 from controlplane.reconcilers.orphan_records import (
     apply,
@@ -134,7 +134,7 @@ def _compare(pool: Pool, page: Sequence[ListedVolume], names: Names) -> int:
     expected = expected_resources.in_pool(pool, ids) if ids else set()
     detected = {name: each for name, each in listed.items() if each.resource_id not in expected}
     changed = _record_detected(pool, detected, names)
-    missing = _settled_in(pool, clock.now() - expected_resources.IN_TRANSIT, names) - ids
+    missing = _expected_in(pool, clock.now() - expected_resources.IN_TRANSIT, names) - ids
     record_missing(pool, MISSING_VOLUME, {str(each) for each in missing}, is_compared=names.contain)
     return changed + len(missing) + cluster_snapshots.compare(pool, page, expected, contains=names.contain)
 
@@ -154,10 +154,12 @@ def _record_detected(pool: Pool, detected: dict[str, OrphanCandidate], names: Na
     return new + sum(apply(row, ends_as_gone) for row in live if row.name not in detected)
 
 
-def _settled_in(pool: Pool, before: datetime, names: Names) -> set[UUID]:
+def _expected_in(pool: Pool, before: datetime, names: Names) -> set[UUID]:
     """Return the volumes and root disks of these names that were in the pool before, and are to be there."""
-    volumes = Volume.objects.filter(settled(before), pool=pool, state__in=("available", "in-use"), is_deleting=False)
-    instances = Instance.objects.filter(settled(before), root_pool=pool, state__in=("active", "stopped"))
+    volumes = Volume.objects.filter(
+        unchanged_since(before), pool=pool, state__in=("available", "in-use"), is_deleting=False
+    )
+    instances = Instance.objects.filter(unchanged_since(before), root_pool=pool, state__in=("active", "stopped"))
     roots = instances.filter(is_deleting=False, boot_volume=None)
     return {
         *volumes.filter(names.condition("pk")).values_list("pk", flat=True),

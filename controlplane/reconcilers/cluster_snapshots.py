@@ -19,7 +19,7 @@ from controlplane.nodes.models import Orphan, Pool
 from controlplane.nodes.orphan_states import ORPHAN_LIVE
 from controlplane.nodes.pools import lists_snapshots
 from controlplane.operations.models import ResourceLock
-from controlplane.reconcilers.missing_resources import settled
+from controlplane.reconcilers.missing_resources import unchanged_since
 from controlplane.reconcilers.orphan_detection import OrphanCandidate
 from controlplane.reconcilers.orphan_records import apply, ends_as_gone, is_discarded, is_found, is_kept
 from controlplane.storage.models import Snapshot
@@ -126,7 +126,7 @@ def _record_missing(comparison: Comparison) -> int:
     before = clock.now() - expected_resources.IN_TRANSIT
     busy = Q(volume_id__in=ResourceLock.objects.values("resource_id"))
     rows = Snapshot.objects.filter(
-        settled(before), ~busy, pool=pool, volume_id__in=listed, state="available", is_deleting=False
+        unchanged_since(before), ~busy, pool=pool, volume_id__in=listed, state="available", is_deleting=False
     )
     compared = [row for row in rows if listed[row.volume_id].has_compared(str(row.pk))]
     missing = [row for row in compared if str(row.pk) not in listed[row.volume_id].snapshots]

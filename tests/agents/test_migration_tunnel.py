@@ -112,9 +112,9 @@ def tunnel(ca: TestCA, tmp_path: Path) -> Iterator[TunnelPair]:
     guest_id = uuid4()
     target = EchoTarget({(guest_id, node.fingerprint)})
     clock = Clock()
-    door = TunnelListener(Address("127.0.0.1", 0), other, target, now=lambda: clock.now)
-    yield TunnelPair(node, other, unexpected, target, door, guest_id, clock)
-    door.stop()
+    listener = TunnelListener(Address("127.0.0.1", 0), other, target, now=lambda: clock.now)
+    yield TunnelPair(node, other, unexpected, target, listener, guest_id, clock)
+    listener.stop()
 
 
 # ---- who is let in
@@ -284,12 +284,12 @@ def test_plain_text_peer_receives_nothing(tunnel: TunnelPair) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(30)
     to = Address("127.0.0.1", listener.getsockname()[1])
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def answer() -> None:
         client, _ = listener.accept()
         with client:
-            heard.append(client.recv(4000))
+            received.append(client.recv(4000))
             client.sendall(b'{"nonce": "0"}\n')
 
     thread = threading.Thread(target=answer)
@@ -298,7 +298,7 @@ def test_plain_text_peer_receives_nothing(tunnel: TunnelPair) -> None:
         TunnelProxy(tunnel.guest_id, tunnel.node, to, certificate_sha256=tunnel.other.fingerprint).knock()
     thread.join()
     listener.close()
-    assert str(tunnel.guest_id).encode() not in heard[0]
+    assert str(tunnel.guest_id).encode() not in received[0]
 
 
 def test_only_tls_1_3_is_accepted(tunnel: TunnelPair) -> None:
@@ -386,16 +386,16 @@ def test_answer_that_ends_a_migration_is_seen_in_any_portions(portion: int) -> N
     is_whole = threading.Event()
     watch = FinishWatch(is_whole)
 
-    def see(data: bytes) -> None:
+    def feed(data: bytes) -> None:
         for start in range(0, len(data), portion):
-            watch.see(data[start : start + portion])
+            watch.feed(data[start : start + portion])
 
-    see(b"".join(before))
+    feed(b"".join(before))
     assert not is_whole.is_set()
     answer = packet(FINISH, kind=1, body=b"a domain")
-    see(answer[:-1])
+    feed(answer[:-1])
     assert not is_whole.is_set(), "libvirt has no answer yet"
-    see(answer[-1:])
+    feed(answer[-1:])
     assert is_whole.is_set()
 
 

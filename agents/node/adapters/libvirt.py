@@ -459,10 +459,10 @@ def _named(connection: Any, name: str) -> Any:
     return unless_gone(lambda: connection.lookupByName(name))
 
 
-def unless_gone(ask: Callable[[], Any]) -> Any:
+def unless_gone(call: Callable[[], Any]) -> Any:
     """Return the answer about a domain; None: libvirt does not know it, as one that leaves by a migration meanwhile."""
     try:
-        return ask()
+        return call()
     except libvirt.libvirtError as exc:
         if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None

@@ -1,7 +1,8 @@
 """Intents: while a process of the agent changes a volume, the cluster has a record of the process's address.
 
-A process that is killed meanwhile leaves a lock, which a node's key cannot break. Whoever works on the volume next, or
-opens it for a node, settles that first. The agent has one call at a time for a volume: the record is of an ended one.
+A process that is killed meanwhile leaves a lock, which a node's key cannot break. The next call that changes the
+volume, or opens it for a node, fences that process first. The agent has one call at a time for a volume, so that the
+record is that of an ended call.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ def working_on(
 
     After an error of Ceph the record stays: the process is killed then, whatever state its lock has.
     """
-    settle(cluster, ioctx, volume, pool=pool)
+    finish_interrupted(cluster, ioctx, volume, pool=pool)
     records.write(cluster, pool, RECORDS, volume, {"address": cluster.own_address, "detaching": list(detaching)})
     try:
         yield
@@ -34,7 +35,7 @@ def working_on(
     records.remove(cluster, pool, RECORDS, volume)
 
 
-def settle(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
+def finish_interrupted(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
     """Fence an ended process that was working on the volume, and finish what it must not leave half done."""
     left = records.read(cluster, pool, RECORDS, prefix=volume, limit=1).get(volume)
     if left is None:

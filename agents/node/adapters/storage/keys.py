@@ -1,6 +1,6 @@
 """Keys with which this node opens volumes of a storage agent: on tmpfs, for root alone, and gone after a reboot.
 
-They are in no state store, log or command line. Whoever has a node's disk opens no volume.
+They are in no state store, log or command line: the disk of a node opens no volume.
 """
 
 import base64
