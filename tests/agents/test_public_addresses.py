@@ -192,7 +192,7 @@ def test_node_on_which_the_guest_runs_answers_and_the_former_one_sends_on(pair: 
     wait_until(lambda: local(destination) == {PUBLIC: (port.subject.id, False)}, what="the guest's address")
     pair.adopt()
     assert local(destination) == {PUBLIC: (port.subject.id, False)}
-    source.stub.RemoveInstance(specs.removal(pair.wish.subject))
+    source.stub.RemoveInstance(specs.removal(pair.spec.subject))
     send(source, 2, {port.subject.id: listed(port, translated(port), nodes=(OTHER,))})
     assert (source.fake.public.local, len(source.fake.public.moved)) == ((), 1)
     send(source, 3, {port.subject.id: listed(port, nodes=(OTHER,))})

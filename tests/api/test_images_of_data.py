@@ -93,10 +93,10 @@ def test_dry_run_says_the_size_and_makes_nothing(api: Caller, before: Snapshot) 
 
 def test_refusals_and_allowed_actions_agree(api: Caller, shared: Shared, before: Snapshot, settings: Any) -> None:
     def codes() -> set[str | None]:
-        said = {actions(api, "snapshots/before")["image"], actions(api, "volumes/data")["image"]}
+        shown = {actions(api, "snapshots/before")["image"], actions(api, "volumes/data")["image"]}
         answers = [api.post("images?dry_run=true", body) for body in (OF_SNAPSHOT, OF_VOLUME)]
-        assert {answer.body.get("code") for answer in answers} == said
-        return said
+        assert {answer.body.get("code") for answer in answers} == shown
+        return shown
 
     assert codes() == {None}
     settings.IMAGE_MAX_VIRTUAL_GIB = 1

@@ -300,8 +300,8 @@ def test_revert_is_requested(api: Caller, before: Snapshot) -> None:
     assert operation.resource_ids == [before.volume_id, before.pk]
     assert answer.body["generation"] == before.volume.generation + 1
     assert Lineage.objects.filter(resource_id=before.volume_id, source_id=before.pk).exists()
-    again = api.post("volumes/data/actions/revert", {"snapshot": "before"})
-    assert again.problem[:2] == (409, "resource_busy")
+    repeated = api.post("volumes/data/actions/revert", {"snapshot": "before"})
+    assert repeated.problem[:2] == (409, "resource_busy")
 
 
 def test_dry_run_of_a_revert_says_what_is_lost(api: Caller, before: Snapshot) -> None:

@@ -314,8 +314,8 @@ def test_growth_and_attachment_go_on_while_the_volume_is_read(shared: Shared) ->
         done(volume_grow(shared.cloud.tenant.actor, fresh(volume), size_gib=4))
 
     assert run(operation, altered(WORKFLOWS["image.create"], "snapshot", then(lambda each: None))).state == "succeeded"
-    _, again = ask_image(shared.cloud, volume, "again")
-    assert run(again, altered(WORKFLOWS["image.create"], "read", then(grow))).state == "succeeded"
+    _, retried = ask_image(shared.cloud, volume, "again")
+    assert run(retried, altered(WORKFLOWS["image.create"], "read", then(grow))).state == "succeeded"
     assert fresh(image).min_disk_gib == 2
 
 

@@ -158,8 +158,8 @@ def test_volume_that_moves_is_not_used(cloud: Cloud) -> None:
         {"local"},
     )
     done(instance_start(cloud.tenant.actor, fresh(instance)))
-    moved_again = make_volume(cloud, "other")
-    assert moved(cloud, moved_again, kind).pool is not None
+    next_volume = make_volume(cloud, "other")
+    assert moved(cloud, next_volume, kind).pool is not None
 
 
 def test_move_back_after_a_cancelled_one(cloud: Cloud) -> None:

@@ -228,7 +228,7 @@ def test_key_of_a_clone_reads_its_parents_and_lists_nothing(
         if is_trashed:
             assert storage.remove(middle)
             assert storage.remove(source)
-        with as_node(ceph, key) as (_, again), rbd.Image(again, clone) as anew:
+        with as_node(ceph, key) as (_, reopened), rbd.Image(reopened, clone) as anew:
             assert hashlib.sha256(anew.read(0, SIZE)).hexdigest() == before
         api = rbd.RBD()
         for what, attempt in {

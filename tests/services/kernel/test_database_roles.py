@@ -34,8 +34,8 @@ def refusal(role: str, statement: str) -> str:
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_changes_the_schema_or_truncates_a_table(role: str) -> None:
     for statement in NOBODY:
-        said = refusal(role, statement)
-        assert "permission denied" in said or "must be owner" in said, statement
+        error = refusal(role, statement)
+        assert "permission denied" in error or "must be owner" in error, statement
 
 
 @pytest.mark.parametrize(
