@@ -36,12 +36,12 @@ from controlplane.reconcilers.missing_resources import unchanged_since
 from controlplane.reconcilers.orphan_detection import OrphanCandidate
 from controlplane.reconcilers.orphan_records import (
     apply,
-    ends_as_gone,
-    is_discarded,
-    is_found,
-    is_kept,
-    is_released,
+    cancel_discard,
+    record_discarded,
+    record_found,
+    record_gone,
     record_problem,
+    record_released,
 )
 from controlplane.storage.models import Volume
 from controlplane.storage_clusters import volume_calls
@@ -150,8 +150,8 @@ def _record_detected(pool: Pool, detected: dict[str, OrphanCandidate], names: Na
     confirmed = [row.pk for row in live if row.name in detected]
     Orphan.objects.filter(pk__in=confirmed).update(observed_at=clock.now())
     known = {row.name for row in live}
-    new = sum(is_found(each, pool=pool) for name, each in detected.items() if name not in known)
-    return new + sum(apply(row, ends_as_gone) for row in live if row.name not in detected)
+    new = sum(record_found(each, pool=pool) for name, each in detected.items() if name not in known)
+    return new + sum(apply(row, record_gone) for row in live if row.name not in detected)
 
 
 def _expected_in(pool: Pool, before: datetime, names: Names) -> set[UUID]:
@@ -178,7 +178,7 @@ def _decided(pool: Pool) -> int:
     """Carry out the decisions of operators, wherever in the pool the comparison is."""
     rows = _live(pool).exclude(requested_action="").order_by("updated_at")[:DECISIONS_PER_RUN]
     discard = partial(_discard, pool)
-    return sum(apply(row, discard if row.requested_action == "discard" else is_released) for row in rows)
+    return sum(apply(row, discard if row.requested_action == "discard" else record_released) for row in rows)
 
 
 def _discard(pool: Pool, row: Orphan) -> bool:
@@ -191,7 +191,7 @@ def _discard(pool: Pool, row: Orphan) -> bool:
         return cluster_snapshots.discard(pool, row)
     assert row.resource_id is not None, "nodes/orphans.py refuses the decision for other names"
     if expected_resources.in_pool(pool, [row.resource_id]):
-        return is_kept(row)
+        return cancel_discard(row)
     try:
         was_present = volume_calls.remove_volume(pool, row.resource_id)
     except StorageClusterRefused as exc:
@@ -199,4 +199,4 @@ def _discard(pool: Pool, row: Orphan) -> bool:
             raise
         record_problem(row, OPEN)
         return False
-    return is_discarded(row, {"was_present": was_present, "size_bytes": row.size_bytes})
+    return record_discarded(row, {"was_present": was_present, "size_bytes": row.size_bytes})

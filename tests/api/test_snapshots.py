@@ -150,7 +150,7 @@ def test_snapshot_whose_expiry_was_removed_meanwhile_stays(api: Caller, before: 
     Snapshot.objects.update(expires_at=clock.now() - timedelta(minutes=1))
     read_before = Snapshot.objects.get(pk=before.pk)
     assert api.patch("snapshots/before", {"expires_at": None}).status == 200
-    assert not snapshot_expiry._is_requested(read_before)
+    assert not snapshot_expiry._request_deletion(read_before)
     assert not Operation.objects.filter(kind="snapshot.delete").exists()
 
 

@@ -149,12 +149,12 @@ class Handover:
 
     def _is_to_resume(self) -> bool:
         """Wait until the guest is gone here; False if it stays."""
-        if self._ends_before_libvirt_says_so() and self._is_recorded():
+        if self._end_before_libvirt() and self._is_recorded():
             return True
         self._over.wait()
         return self._is_confirmed
 
-    def _ends_before_libvirt_says_so(self) -> bool:
+    def _end_before_libvirt(self) -> bool:
         """End QEMU while libvirt ends the migration; False if libvirt has ended it, or the guest went on here."""
         while self._process is not None and not self._is_left_to_libvirt():
             if not self._proxy.is_whole.wait(LOOK_S) or self._is_left_to_libvirt():

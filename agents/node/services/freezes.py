@@ -35,7 +35,7 @@ OFF = (Power.OFF, Power.CRASHED)
 
 @dataclass(frozen=True, slots=True)
 class ThawStatus:
-    """`file_systems`: how many were thawed, as the guest says. `was_frozen`: from the freeze up to the call."""
+    """`file_systems`: how many were thawed, as the guest reports. `was_frozen`: from the freeze up to the call."""
 
     file_systems: int
     was_frozen: bool
@@ -93,7 +93,7 @@ class Freezes(GuestEventThread):
             return present.file_systems
 
     def thaw(self, instance_id: UUID) -> ThawStatus:
-        """Thaw the guest; one that is not frozen is not asked.
+        """Thaw the guest; one that is not frozen is not called.
 
         Raises:
             NotFound
@@ -244,7 +244,7 @@ class Freezes(GuestEventThread):
 
 
 def check_not_frozen(node: Node, instance_id: UUID) -> None:
-    """Check that the guest may leave the node. Raises GuestFrozen: nobody would thaw it there.
+    """Check that the guest may leave the node. Raises GuestFrozen: the destination would not thaw it.
 
     A guest that was not thawed when the limit passed may leave: its agent does not answer, and its node needs it away.
     """

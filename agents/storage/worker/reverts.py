@@ -71,7 +71,7 @@ def _is_closed(cluster: Cluster, volume: str, *, pool: str, generation: int) -> 
 
 
 def _close(cluster: Cluster, ioctx: Any, volume: str, *, pool: str, generation: int) -> None:
-    """Let no revert of this generation begin. A copy that has not ended stays on record: nothing opens its mixture."""
+    """Let no revert of this generation begin. A copy that has not ended stays on record: no node opens the volume."""
     last = revert_records.last(cluster, volume, pool=pool)
     with opened(ioctx, volume) as image:
         if image is not None and (last is None or last.is_finished):

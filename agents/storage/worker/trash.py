@@ -27,7 +27,7 @@ def empty(cluster: Cluster, *, pool: str, pools: Sequence[str]) -> int:
 
 
 def _is_due(entry: dict[str, Any]) -> bool:
-    """Return whether it may go already: an operator can put something there for longer."""
+    """Return whether the image is due for deletion: an operator can put one into the trash for longer."""
     return bool(entry["deferment_end_time"].replace(tzinfo=UTC) <= datetime.now(UTC))
 
 

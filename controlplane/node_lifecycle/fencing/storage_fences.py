@@ -119,7 +119,7 @@ def _addresses(node: Node, owners: Owners) -> tuple[list[str], str]:
 
 
 def _unfence(cluster: StorageCluster, fence: NodeFence, addresses: Collection[str]) -> None:
-    """Take the fences of the addresses away, but for those that the fence of another node has now."""
+    """Remove the fences of the addresses, except those that the fence of another node has now."""
     others = NodeFence.objects.filter(cluster=cluster).exclude(pk=fence.pk).values_list("addresses", flat=True)
     if left := sorted(set(addresses).difference(*others)):
         unfence_addresses(cluster, left)
