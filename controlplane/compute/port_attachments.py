@@ -12,9 +12,10 @@ from django.db.models import Max
 from controlplane.audit.services import audit_entry
 from controlplane.compute.actions import require_instance_state
 from controlplane.compute.errors import PortNotAttached, TooManyPorts
+from controlplane.compute.instance_changes import instance_lock
 from controlplane.compute.instance_checks import PORTS_MAX
 from controlplane.compute.models import Instance
-from controlplane.compute.services import instance_lock, instance_placement_request
+from controlplane.compute.services import instance_placement_request
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.network.models import Port
