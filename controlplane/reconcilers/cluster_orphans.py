@@ -1,6 +1,6 @@
 """Orphans in storage clusters: the images of their pools minus those that rows expect; and missing images.
 
-cluster_snapshots.py compares their snapshots, of which the same lists tell.
+cluster_snapshot_orphans.py compares their snapshots, of which the same lists tell.
 
 A run compares some pages of each pool, and the next run goes on after the last one. Each page is compared by itself:
 the agent lists it first and its rows are read afterwards, within IN_TRANSIT of compute/expected_resources.py. A cluster
@@ -31,7 +31,7 @@ from controlplane.nodes.models import Orphan, Pool
 from controlplane.nodes.orphan_states import ORPHAN_LIVE
 from controlplane.nodes.orphans import PLACES
 from controlplane.nodes.service_agents import CallFailed
-from controlplane.reconcilers import cluster_snapshots
+from controlplane.reconcilers import cluster_snapshot_orphans
 from controlplane.reconcilers.missing_resources import unchanged_since
 from controlplane.reconcilers.orphan_detection import OrphanCandidate
 from controlplane.reconcilers.orphan_records import (
@@ -136,7 +136,7 @@ def _compare(pool: Pool, page: Sequence[ListedVolume], names: Names) -> int:
     changed = _record_detected(pool, detected, names)
     missing = _expected_in(pool, clock.now() - expected_resources.IN_TRANSIT, names) - ids
     record_missing(pool, MISSING_VOLUME, {str(each) for each in missing}, is_compared=names.contain)
-    return changed + len(missing) + cluster_snapshots.compare(pool, page, expected, contains=names.contain)
+    return changed + len(missing) + cluster_snapshot_orphans.compare(pool, page, expected, contains=names.contain)
 
 
 def _candidate(listed: ListedVolume) -> OrphanCandidate:
@@ -187,8 +187,8 @@ def _discard(pool: Pool, row: Orphan) -> bool:
     What a row expects after the check is not made before the decision is carried out or dropped: see
     _require_no_discard in workflows/cluster_disks.py.
     """
-    if row.kind == cluster_snapshots.KIND:
-        return cluster_snapshots.discard(pool, row)
+    if row.kind == cluster_snapshot_orphans.KIND:
+        return cluster_snapshot_orphans.discard(pool, row)
     assert row.resource_id is not None, "nodes/orphans.py refuses the decision for other names"
     if expected_resources.in_pool(pool, [row.resource_id]):
         return cancel_discard(row)

@@ -10,7 +10,7 @@ import pytest
 
 from agents.lab.shell import wait_until
 from agents.node.adapters.network_specs import Address
-from agents.node.departures import SENT_ON_S, Departures, Home
+from agents.node.departed_addresses import SENT_ON_S, DepartedAddresses, Home
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents.parsing import Malformed
 from andromede_core.permits import network_ports
@@ -210,13 +210,13 @@ def test_guest_that_stays_keeps_its_address(pair: Pair) -> None:
 
 def test_addresses_are_sent_on_for_a_minute() -> None:
     now_s = 0.0
-    departures, home = Departures(now_s=lambda: now_s), Home(NETWORK, ME)
-    assert departures.note({PUBLIC: home, ROUTED: home}) == {}
-    assert departures.note({ROUTED: home}) == {PUBLIC: home}
+    departed, home = DepartedAddresses(now_s=lambda: now_s), Home(NETWORK, ME)
+    assert departed.record({PUBLIC: home, ROUTED: home}) == {}
+    assert departed.record({ROUTED: home}) == {PUBLIC: home}
     now_s = SENT_ON_S - 1
-    assert departures.note({}) == {PUBLIC: home, ROUTED: home}
+    assert departed.record({}) == {PUBLIC: home, ROUTED: home}
     now_s = SENT_ON_S
-    assert departures.note({}) == {ROUTED: home}
-    assert departures.has_been_here(ROUTED) and not departures.has_been_here(PUBLIC)
-    assert departures.note({ROUTED: home}) == {}
-    assert not departures.is_any
+    assert departed.record({}) == {ROUTED: home}
+    assert departed.has_been_here(ROUTED) and not departed.has_been_here(PUBLIC)
+    assert departed.record({ROUTED: home}) == {}
+    assert not departed.is_any

@@ -1,7 +1,8 @@
 """Reverts of volumes to their snapshots.
 
-A copy that has begun is finished, by the call, its repetition or a round of `agents/storage/reverting.py`: the permit
-was for the whole of it, and no data goes to another place. Until then nothing opens the volume or takes a snapshot.
+A copy that has begun is finished, by the call, its repetition or a round of `agents/storage/unfinished_reverts.py`: the
+permit was for the whole copy, and no data goes to another place. Until then nothing opens the volume or takes a
+snapshot.
 """
 
 import threading

@@ -17,7 +17,7 @@ from controlplane.nodes.models import Orphan
 from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.reconcilers import orphans, storage_clusters
-from controlplane.reconcilers.cluster_snapshots import PAGES_OF_A_VOLUME
+from controlplane.reconcilers.cluster_snapshot_orphans import PAGES_OF_A_VOLUME
 from controlplane.storage.models import Snapshot, Volume
 from tests.storage_agent import FakeSnapshot, FakeStorageAgent
 from tests.workflows.helpers import done, fresh
