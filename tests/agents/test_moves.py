@@ -208,7 +208,7 @@ def test_migration_that_fails_at_the_end_keeps_the_guest_at_its_source(pair: Pai
 
 
 @pytest.mark.parametrize("dies", ["hypervisor", "agent"])
-def test_guest_that_was_handed_over_has_left_whatever_the_hypervisor_knows(pair: Pair, dies: str) -> None:
+def test_handed_over_guest_has_left_in_any_state_of_the_hypervisor(pair: Pair, dies: str) -> None:
     """The hypervisor is killed after the guest's process has ended, and before it has forgotten the guest."""
     fake = pair.source.fake
     guest = fake.guests[pair.guest_id]

@@ -78,7 +78,7 @@ def test_newest_list_decides_about_public_addresses(agent: AgentUnderTest) -> No
     assert not agent.fake.public.local
 
 
-def test_port_comes_with_its_addresses_and_takes_them_along(agent: AgentUnderTest) -> None:
+def test_addresses_are_added_and_removed_with_their_port(agent: AgentUnderTest) -> None:
     port = specs.port()
     ports = {port.subject.id: listed(port, translated(port))}
     port.ports = agent.authority.network_ports(zone=specs.ZONE, network=NETWORK, version=1, ports=ports)

@@ -68,7 +68,7 @@ def test_default_group_is_neither_renamed_nor_deleted(api: Caller, cloud: Cloud)
     assert api.post("security-groups", {"name": "default"}).problem[:2] == (409, "network.security_group.name_taken")
 
 
-def test_project_with_nothing_but_the_default_group_can_be_deleted(api: Caller, cloud: Cloud) -> None:
+def test_project_with_only_the_default_group_can_be_deleted(api: Caller, cloud: Cloud) -> None:
     from controlplane.identity.actor import SYSTEM
     from controlplane.identity.services import project_delete
 

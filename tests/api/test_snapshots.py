@@ -172,7 +172,7 @@ def test_snapshot_is_changed(api: Caller, before: Snapshot) -> None:
     assert AuditEntry.objects.filter(verb="snapshot.update").count() == 2
 
 
-def test_expiry_that_has_come_stays_when_the_name_changes(api: Caller, before: Snapshot) -> None:
+def test_past_expiry_is_unchanged_by_a_new_name(api: Caller, before: Snapshot) -> None:
     Snapshot.objects.update(expires_at=clock.now() - timedelta(minutes=1))
     assert api.patch("snapshots/before", {"name": "kept"}).status == 200
 
@@ -304,7 +304,7 @@ def test_revert_is_requested(api: Caller, before: Snapshot) -> None:
     assert repeated.problem[:2] == (409, "resource_busy")
 
 
-def test_dry_run_of_a_revert_says_what_is_lost(api: Caller, before: Snapshot) -> None:
+def test_dry_run_of_a_revert_lists_the_losses(api: Caller, before: Snapshot) -> None:
     younger = make_snapshot(before.volume, name="younger")
     Snapshot.objects.filter(pk=make_snapshot(before.volume, name="gone").pk).update(state="deleted")
     Volume.objects.update(size_gib=5)

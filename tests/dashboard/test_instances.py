@@ -308,7 +308,7 @@ def test_overview_has_the_commands_to_connect(member: Client, page: str, instanc
 
 
 @pytest.mark.parametrize(("state", "words"), [("connected", "connected"), ("disconnected", "not connected")])
-def test_overview_tells_if_the_guest_agent_is_connected(member: Client, page: str, state: str, words: str) -> None:
+def test_overview_shows_if_the_guest_agent_is_connected(member: Client, page: str, state: str, words: str) -> None:
     Instance.objects.update(power_state="running", guest_agent=state)
     assert f"<dt>Guest agent</dt><dd>{words}</dd>" in member.get(page).content.decode()
 

@@ -79,7 +79,7 @@ def test_form_sent_twice_creates_one_network(home: str, member: Client) -> None:
     assert Network.objects.filter(name="mine").count() == 1
 
 
-def test_network_page_says_that_it_ends_at_its_zone(home: str, cloud: Cloud, member: Client) -> None:
+def test_network_page_states_that_a_network_is_in_one_zone(home: str, cloud: Cloud, member: Client) -> None:
     """Before it is made, where there is none, and on its page: guests in two zones do not reach each other."""
     phrase = "instances within a zone"
     assert phrase in text_of(member.get(f"{home}/networks/new"))
@@ -245,7 +245,7 @@ def test_live_part_names_its_resource_kind(member: Client, home: str) -> None:
     assert b'id="things" data-live="network"' in member.get(f"{home}/networks").content
 
 
-def test_list_of_networks_says_who_answers_names(member: Client, home: str, cloud: Cloud) -> None:
+def test_list_of_networks_shows_their_resolvers(member: Client, home: str, cloud: Cloud) -> None:
     assert "10.10.0.1 the gateway" in text_of(member.get(f"{home}/networks"))
 
 
@@ -377,7 +377,7 @@ def test_instance_gets_the_chosen_port_and_groups(home: str, member: Client, clo
     assert "10.10.0.40" in str(lost.context["form"].errors["addresses"]), "an attached port keeps its addresses"
 
 
-def test_reachability_page_answers_and_says_what_to_do(home: str, member: Client, cloud: Cloud) -> None:
+def test_reachability_page_shows_answer_and_remedy(home: str, member: Client, cloud: Cloud) -> None:
     instance = make_instance(member, home)
     assert f"target=instance:{instance.pk}" in member.get(f"{home}/instances/{instance.pk}/network").content.decode()
     page = f"{home}/reachability"

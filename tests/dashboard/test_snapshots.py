@@ -81,7 +81,7 @@ def test_volume_shows_its_snapshots(page: str, snapshot: Snapshot, volume: Volum
     assert (form["volume"].value(), form["name"].value()) == ("data", "snapshot-1")
 
 
-def test_volume_without_snapshots_says_why_and_which_types_have_them(cloud: Cloud, member: Client, home: str) -> None:
+def test_volume_without_snapshots_gives_reason_and_types(cloud: Cloud, member: Client, home: str) -> None:
     sample.cluster(cloud)
     local = make_volume(member, home)
     answer = member.get(f"{home}/volumes/{local.pk}/snapshots")
@@ -144,7 +144,7 @@ def test_volume_with_snapshots_cannot_be_deleted(snapshot: Snapshot, volume: Vol
     assert "still has 1 snapshots: then" in text_of(member.post(f"{page}/delete", {"name": "data"}))
 
 
-def test_revert_says_first_what_is_lost_and_what_stays(
+def test_revert_page_lists_losses_and_what_is_kept(
     cloud: Cloud, page: str, snapshot: Snapshot, volume: Volume, member: Client, home: str
 ) -> None:
     agent = cloud.world.clusters[0]

@@ -92,9 +92,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     return Cloud(Stack(tmp_path), demo.ZONES)
 
 
-def test_storage_is_a_ceph_cluster_unless_another_one_is_asked_for(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_storage_is_a_ceph_cluster_unless_another_is_requested(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STORAGE", raising=False)
     assert demo.wanted_storage() == "ceph"
     monkeypatch.setenv("STORAGE", "local")

@@ -163,7 +163,7 @@ def of_an_older_agent(shared: Shared, agent: FakeStorageAgent) -> None:
 
 
 @pytest.mark.parametrize("prepare", [deleted_row, under_an_operation, of_an_orphan, of_an_older_agent])
-def test_what_proves_nothing_is_left_alone(
+def test_unproven_findings_change_nothing(
     shared: Shared, agent: FakeStorageAgent, prepare: Callable[[Shared, FakeStorageAgent], None]
 ) -> None:
     prepare(shared, agent)

@@ -27,7 +27,7 @@ def test_entry_is_the_same_when_it_has_travelled(line: str) -> None:
     assert entry.restored(5).endswith(" -w 5")
 
 
-def test_entry_keeps_nothing_but_what_it_needs() -> None:
+def test_entry_has_only_the_required_fields() -> None:
     text = connection_entries.parse(
         f"{TCP.replace('ASSURED', 'ASSURED,OFFLOAD,DYING').replace('2998', '99999999')}"
     ).text()

@@ -286,7 +286,7 @@ def test_failed_publication_is_made_up_for_and_keeps_no_other_router_from_its_ad
         assert near.seen_as() == str(EGRESS)
 
 
-def test_nobody_outside_opens_a_connection_by_the_address(scenario: Scenario) -> None:
+def test_no_connection_from_outside_reaches_the_egress_address(scenario: Scenario) -> None:
     scenario.publish()
     outside = Guest(scenario.nodes[0], "outside", NEAR)
     assert outside.call(EGRESS, HTTP) == "silent"

@@ -45,7 +45,7 @@ def served(node: Node) -> None:
     node.serve_metadata()
 
 
-def test_each_guest_reads_its_own_by_both_families(node: Node, plug: Plug) -> None:
+def test_each_guest_reads_its_own_metadata_by_both_families(node: Node, plug: Plug) -> None:
     first, second = plug(FIRST).configured(), plug(SECOND, FIRST).configured()
     other = plug(a_port(a_network(2), 0)).configured()
     node.publish_metadata(metadata_of(FIRST, "first"))
@@ -131,7 +131,7 @@ def test_names_and_metadata_pass_without_a_rule_and_nothing_else(node: Node, plu
     assert "packets 0 " not in other.run("nft list table inet t")
 
 
-def test_killed_service_comes_back_with_what_it_knew(node: Node, plug: Plug) -> None:
+def test_killed_service_restarts_with_its_documents(node: Node, plug: Plug) -> None:
     guest = plug(FIRST).configured()
     node.publish_metadata(metadata_of(FIRST, "first"))
     assert read(guest, within_s=PATIENCE_S) == "id-of-first"

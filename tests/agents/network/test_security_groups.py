@@ -257,7 +257,7 @@ def test_several_groups_of_a_port_add_up(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_answer_says_what_packets_do(scenario: Scenario, seed: int) -> None:
+def test_answer_agrees_with_real_packets(scenario: Scenario, seed: int) -> None:
     """Random groups at all three ports: "is it reachable?" answers for each pair as nftables judges its packets."""
     chance = random.Random(seed)
     groups = {name: a_group(*_random_rules(chance), group=name) for name in (GROUP, FRIENDS, MORE)}
@@ -474,7 +474,7 @@ def test_port_is_filtered_before_its_first_packet(scenario: Scenario) -> None:
         f'nft delete element inet andromede-groups to {{ "{bridge_name(NETWORK.id)}" . {SERVER.mac} }}',
     ],
 )
-def test_lost_rules_come_back(scenario: Scenario, damage: str) -> None:
+def test_lost_rules_are_restored(scenario: Scenario, damage: str) -> None:
     node = scenario.nodes[0]
     scenario.filter(filtered(SERVER, a_group(allowing(ports=(WEB, WEB)))))
     node.keep_rules()

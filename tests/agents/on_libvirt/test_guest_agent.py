@@ -163,7 +163,7 @@ def test_agent_that_was_killed_thaws_at_its_start(guest: AgentGuest) -> None:
     wait_until(lambda: guest.thaws() > before, what="the thaw at the start")
 
 
-def test_guest_agent_killed_while_frozen_is_asked_after_its_return(guest: AgentGuest) -> None:
+def test_thaw_is_retried_after_the_guest_agent_was_killed(guest: AgentGuest) -> None:
     before = guest.thaws()
     assert guest.freeze(limit_ms=2000) == 1
     guest.stop_agent()

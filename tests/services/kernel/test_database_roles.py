@@ -94,7 +94,7 @@ def test_role_without_sign_in_cannot_read_credentials(role: str, table: str) -> 
 
 
 @pytest.mark.parametrize("role", ["web", "stream", "sentinel", "watcher", "webhooks"])
-def test_identity_documents_are_read_by_those_who_sign_and_send_them(role: str) -> None:
+def test_only_signer_and_sender_read_identity_documents(role: str) -> None:
     statement = "SELECT * FROM compute_metadatadocument"
     assert "permission denied for table compute_metadatadocument" in refusal(role, statement)
     assert refusal("signer", statement) == refusal("worker", statement) == ""
