@@ -27,7 +27,7 @@ def watchers(cluster: Cluster, ioctx: Any, volume: str) -> list[str]:
 
 
 def holders(cluster: Cluster, ioctx: Any, volume: str) -> list[str]:
-    """Return `watchers`, and the owners of locks: such a client may have ended, be stopped, or have no connection."""
+    """Return `watchers`, and who has a lock: such a client may have ended without a word, sleep, or be cut off."""
     locked = {address for _, _, address in _locks(ioctx, volume)} - {cluster.own_address}
     return sorted({*watchers(cluster, ioctx, volume), *locked})
 

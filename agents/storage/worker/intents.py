@@ -25,7 +25,7 @@ def working_on(
 
     After an error of Ceph the record stays: the process is killed then, whatever state its lock has.
     """
-    finish_interrupted(cluster, ioctx, volume, pool=pool)
+    settle(cluster, ioctx, volume, pool=pool)
     records.write(cluster, pool, RECORDS, volume, {"address": cluster.own_address, "detaching": list(detaching)})
     try:
         yield
@@ -35,7 +35,7 @@ def working_on(
     records.remove(cluster, pool, RECORDS, volume)
 
 
-def finish_interrupted(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
+def settle(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
     """Fence an ended process that was working on the volume, and finish its flattening if that has begun."""
     left = records.read(cluster, pool, RECORDS, prefix=volume, limit=1).get(volume)
     if left is None:

@@ -41,7 +41,7 @@ def open_volume(cluster: Cluster, *, volume: str, pool: str, node: str) -> dict[
     """
     with cluster.volumes(pool) as ioctx:
         revert_records.require_finished(cluster, volume, pool=pool)
-        intents.finish_interrupted(cluster, ioctx, volume, pool=pool)
+        intents.settle(cluster, ioctx, volume, pool=pool)
         caps = _capabilities(cluster, ioctx, volume, pool)
         own = _own(_read(cluster, pool, volume), node)
         if own is not None and own.is_closing:
@@ -66,7 +66,7 @@ def close_volume(cluster: Cluster, *, volume: str, pool: str, node: str, is_dead
         _write(cluster, pool, volume, Opening(own.node, own.number, own.before, is_closing=True))
     _remove_key(cluster, volume, node)
     with cluster.volumes(pool) as ioctx:
-        intents.finish_interrupted(cluster, ioctx, volume, pool=pool)
+        intents.settle(cluster, ioctx, volume, pool=pool)
         belongs = _ownership(own, others)
         fenced = fence(cluster, ioctx, volume, belongs, with_locks=is_dead)
         left = watchers(cluster, ioctx, volume)

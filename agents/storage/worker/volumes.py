@@ -63,7 +63,7 @@ def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
         VolumeInUse: a client has it open. The trash would take it all the same, and its guest would lose its disk.
     """
     with cluster.volumes(pool) as ioctx:
-        intents.finish_interrupted(cluster, ioctx, volume, pool=pool)
+        intents.settle(cluster, ioctx, volume, pool=pool)
         snapshots.check_unused(cluster, ioctx, volume)
         openings.remove_all(cluster, volume=volume, pool=pool)
         snapshots.check_unused(cluster, ioctx, volume)
@@ -107,7 +107,7 @@ def _clone_image(of_images: Any, ioctx: Any, volume: str, *, size_bytes: int, sh
 
 def _clone_snapshot(cluster: Cluster, ioctx: Any, volume: str, *, size_bytes: int, source: Mapping[str, str]) -> None:
     with cluster.volumes(source["pool"]) as of_source:
-        intents.finish_interrupted(cluster, of_source, source["volume"], pool=source["pool"])
+        intents.settle(cluster, of_source, source["volume"], pool=source["pool"])
         needed = snapshots.size_of(of_source, source["volume"], source["snapshot"])
         if needed > size_bytes:
             raise VolumeWouldShrink(f"The snapshot has {needed} bytes; the volume has {size_bytes}.")

@@ -220,7 +220,7 @@ def test_flattening_that_begins_during_a_round_of_the_trash_keeps_its_parent(
         monkeypatch.undo()
         assert digest(ceph, clone, pool=pool) == hashlib.sha256(b"x" * MIB).hexdigest()
         with cluster.volumes(pool) as ioctx:
-            intents.finish_interrupted(cluster, ioctx, clone, pool=pool)
+            intents.settle(cluster, ioctx, clone, pool=pool)
         assert not is_clone(ceph, clone, pool=pool)
         assert trash.empty(cluster, pool=pool, pools=[pool]) == 0
 
