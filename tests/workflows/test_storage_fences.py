@@ -197,8 +197,8 @@ def test_addresses_of_nodes_are_read_once_in_a_run(
 ) -> None:
     for machine in (shared.other, shared.alone):
         die_with_guests(machine)
-    read, owners = [], storage_fences._owners
-    monkeypatch.setattr(storage_fences, "_owners", lambda: read.append(1) or owners())
+    read, owners = [], storage_fences.owners_of_addresses
+    monkeypatch.setattr(storage_fences, "owners_of_addresses", lambda: read.append(1) or owners())
     storage_fences.reconcile()
     assert (len(read), NodeFence.objects.count()) == (1, 2)
 

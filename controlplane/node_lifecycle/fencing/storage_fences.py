@@ -48,7 +48,7 @@ def reconcile() -> int:
     """Return how many fences were made, renewed or removed."""
     clusters = list(StorageCluster.objects.exclude(certificate_sha256="").exclude(fsid=None).order_by("name"))
     present = [each for each in clusters if each.problem not in GONE]
-    owners = _owners() if present else {}
+    owners = owners_of_addresses() if present else {}
     return sum(_reconcile_cluster(each, owners) for each in present)
 
 
@@ -85,7 +85,7 @@ def ensure_fenced(cluster: StorageCluster, node: Node, owners: Owners | None = N
     Raises:
         StorageClusterUnreachable, StorageClusterFailed: the cluster does not answer.
     """
-    addresses, problem = _addresses(node, _owners() if owners is None else owners)
+    addresses, problem = _addresses(node, owners_of_addresses() if owners is None else owners)
     fence, _ = NodeFence.objects.get_or_create(cluster=cluster, node=node)
     if _is_current(fence, node) and fence.addresses == addresses and fence.problem in (problem, AGENT, REFUSED):
         return False
@@ -102,7 +102,7 @@ def ensure_fenced(cluster: StorageCluster, node: Node, owners: Owners | None = N
     return True
 
 
-def _owners() -> Owners:
+def owners_of_addresses() -> Owners:
     """Return the nodes that have each address, but for retired ones."""
     owners: Owners = defaultdict(set)
     for node in Node.objects.exclude(admin_state="retired"):

@@ -176,7 +176,7 @@ def test_zeros_that_were_written_are_progress(
         opened.write(bytes(3 * MIB), 0)
     taken = storage.snapshot(volume)
     calls: list[bool] = []
-    monkeypatch.setattr(snapshot_reads, "_windows", lambda cluster, size_bytes: iter([(0, size_bytes)]))
+    monkeypatch.setattr(snapshot_reads, "extent_windows", lambda cluster, size_bytes: iter([(0, size_bytes)]))
     with as_worker(storage.config.access, lambda: calls.append(True)) as cluster:
         found = snapshot_reads.read(cluster, volume=volume, pool=POOL, snapshot=taken.snapshot_id)
     assert (found["sent_bytes"], len(calls)) == (0, 3)
