@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,16 +37,13 @@ CODE = re.compile(r"^```.*?^```|`[^`\n]*`|^msgstr .*?(?=^$|\Z)", re.MULTILINE | 
 def main() -> int:
     glossary = GLOSSARY.read_text()
     retired, phrases = retired_terms(glossary), retired_phrases(glossary)
-    complaints = [
-        complaint
-        for name in _listed("*.py")
-        if is_checked(name)
-        for complaint in complaints_of(name, (ROOT / name).read_text(), retired)
-    ]
+    complaints = list[str]()
+    for name in filter(is_checked, _listed("*.py")):
+        source = (ROOT / name).read_text()
+        complaints += complaints_of(name, source, retired)
+        complaints += phrases_of(name, prose_of(source), phrases)
     for name in _listed(*TEXTS):
         complaints += phrases_of(name, (ROOT / name).read_text(), phrases)
-    for name in filter(is_checked, _listed("*.py")):
-        complaints += phrases_of(name, prose_of((ROOT / name).read_text()), phrases)
     print("\n".join(complaints))
     return 1 if complaints else 0
 
@@ -97,7 +95,7 @@ def prose_of(source: str) -> str:
     """Return the docstrings and comments of a module on their lines; all else is blank."""
     lines = source.splitlines()
     prose = [line.partition("#")[2] if line.lstrip().startswith("#") or "  # " in line else "" for line in lines]
-    for node in ast.walk(ast.parse(source)):
+    for node in _nodes(source):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
             docstring = node.body[0]
             first, last = docstring.lineno - 1, docstring.end_lineno
@@ -106,15 +104,22 @@ def prose_of(source: str) -> str:
 
 
 def complaints_of(name: str, text: str, retired: dict[str, str]) -> Iterator[str]:
-    tree = ast.parse(text)
     yield from _of_name(name, Path(name).stem, retired)
-    for node in ast.walk(tree):
+    module, *nodes = _nodes(text)
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield from _of_name(f"{name}:{node.lineno}", node.name, retired)
             yield from _of_docstring(f"{name}:{node.lineno} {node.name}", node)
         elif isinstance(node, ast.arg | ast.expr | ast.alias | ast.ExceptHandler):
             yield from _of_name(f"{name}:{node.lineno}", _bound_name(node), retired)
-    yield from _of_docstring(f"{name}:1", tree)
+    assert isinstance(module, ast.Module)
+    yield from _of_docstring(f"{name}:1", module)
+
+
+@lru_cache(maxsize=1)
+def _nodes(source: str) -> list[ast.AST]:
+    """Return all nodes of the module, itself first."""
+    return list(ast.walk(ast.parse(source)))
 
 
 def _bound_name(node: ast.AST) -> str:
@@ -135,9 +140,13 @@ def _bound_name(node: ast.AST) -> str:
 
 
 def _of_name(where: str, name: str, retired: dict[str, str]) -> Iterator[str]:
-    parts = {part.lower() for part in PART.findall(name)} if name not in PUBLIC else set()
-    for part in sorted(parts & retired.keys()):
+    for part in sorted(_parts(name) & retired.keys()):
         yield f"{where} {name}: {part!r} is retired; use: {retired[part]} (docs/reference/glossary.md)"
+
+
+@cache
+def _parts(name: str) -> frozenset[str]:
+    return frozenset() if name in PUBLIC else frozenset(part.lower() for part in PART.findall(name))
 
 
 def _of_docstring(where: str, node: Documented) -> Iterator[str]:
