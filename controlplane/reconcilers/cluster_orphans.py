@@ -64,7 +64,7 @@ OPEN = "A client has the image open. End the guest or program that uses it; the 
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class NameRange:
     """The names of a page: those after one name, until another one; None: all that come."""
 
     after: str
@@ -112,7 +112,7 @@ def _reconcile_pool(pool: Pool) -> int:
             _next_begins_after(pool, "")
             break
         until = page[-1].name if page else None
-        changed += _compare(pool, page, Names(after, until))
+        changed += _compare(pool, page, NameRange(after, until))
         after = until or ""
         _next_begins_after(pool, after)
         if until is None:
@@ -127,7 +127,7 @@ def _next_begins_after(pool: Pool, name: str) -> None:
 # ---- one page
 
 
-def _compare(pool: Pool, page: Sequence[ListedVolume], names: Names) -> int:
+def _compare(pool: Pool, page: Sequence[ListedVolume], names: NameRange) -> int:
     """Compare a page of images with the rows of these names."""
     listed = {each.name: _candidate(each) for each in page}
     ids = {each.resource_id for each in listed.values() if each.resource_id is not None}
@@ -145,7 +145,7 @@ def _candidate(listed: ListedVolume) -> OrphanCandidate:
     return OrphanCandidate("volume", listed.name, volume_id if is_ours else None, listed.size_bytes)
 
 
-def _record_detected(pool: Pool, detected: dict[str, OrphanCandidate], names: Names) -> int:
+def _record_detected(pool: Pool, detected: dict[str, OrphanCandidate], names: NameRange) -> int:
     live = [row for row in _live(pool).filter(kind="volume") if names.contain(row.name)]
     confirmed = [row.pk for row in live if row.name in detected]
     Orphan.objects.filter(pk__in=confirmed).update(observed_at=clock.now())
@@ -154,7 +154,7 @@ def _record_detected(pool: Pool, detected: dict[str, OrphanCandidate], names: Na
     return new + sum(apply(row, record_gone) for row in live if row.name not in detected)
 
 
-def _expected_in(pool: Pool, before: datetime, names: Names) -> set[UUID]:
+def _expected_in(pool: Pool, before: datetime, names: NameRange) -> set[UUID]:
     """Return the volumes and root disks of these names that were in the pool before, and are to be there."""
     volumes = Volume.objects.filter(
         unchanged_since(before), pool=pool, state__in=("available", "in-use"), is_deleting=False
