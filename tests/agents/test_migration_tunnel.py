@@ -386,16 +386,16 @@ def test_answer_that_ends_a_migration_is_seen_in_any_portions(portion: int) -> N
     is_whole = threading.Event()
     watch = FinishWatch(is_whole)
 
-    def feed(data: bytes) -> None:
+    def see(data: bytes) -> None:
         for start in range(0, len(data), portion):
-            watch.feed(data[start : start + portion])
+            watch.see(data[start : start + portion])
 
-    feed(b"".join(before))
+    see(b"".join(before))
     assert not is_whole.is_set()
     answer = packet(FINISH, kind=1, body=b"a domain")
-    feed(answer[:-1])
+    see(answer[:-1])
     assert not is_whole.is_set(), "libvirt has no answer yet"
-    feed(answer[-1:])
+    see(answer[-1:])
     assert is_whole.is_set()
 
 

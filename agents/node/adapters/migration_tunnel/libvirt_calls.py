@@ -34,7 +34,7 @@ class FinishWatch:
         self._left = 0  # of the present packet
         self._is_finish = False
 
-    def feed(self, data: bytes) -> None:
+    def see(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             taken = min(self._left or HEADER.size - len(self._header), len(rest))
@@ -44,12 +44,12 @@ class FinishWatch:
                 self._header += rest[:taken]
             rest = rest[taken:]
             if len(self._header) == HEADER.size:
-                self._read_header(*HEADER.unpack(self._header))
+                self._see_header(*HEADER.unpack(self._header))
                 self._header.clear()
             if self._is_finish and not self._left:
                 self._is_whole.set()
 
-    def _read_header(
+    def _see_header(
         self, length: int, program: int, _version: int, procedure: int, kind: int, _serial: int, status: int
     ) -> None:
         self._left = max(length - HEADER.size, 0)
