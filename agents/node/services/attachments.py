@@ -34,7 +34,7 @@ def ensure(node: Node, subject: Subject, spec: AttachmentSpec) -> AttachmentStat
             uses = [("volume", spec.volume_id), ("instance", spec.instance_id)]
             before = node.state_store.attachments.accept(subject, spec, uses=uses)
             node.state_store.instances.require(spec.instance_id)
-            migration_state.check_not_migrating(node, spec.instance_id)
+            migration_state.check_settled(node, spec.instance_id)
             volumes.check_free(node, spec.volume_id, but_for=subject.id)
             if before is not None and before.is_held and before.spec != spec:
                 raise Conflict(f"Attachment {subject.id} keeps its instance, its volume and its mode.")

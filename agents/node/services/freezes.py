@@ -145,7 +145,7 @@ class Freezes(GuestEventThread):
             self._windows[instance_id] = window
         try:
             with self._node.state_store.transaction():
-                migration_state.check_not_migrating(self._node, instance_id)
+                migration_state.check_settled(self._node, instance_id)
                 self._node.state_store.record_freeze(instance_id, freeze)
             window.timer.start()
             return self._freeze_guest(instance_id, freeze, answer_s=limit_ms // 2000)

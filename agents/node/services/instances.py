@@ -54,7 +54,7 @@ def ensure(
     """
     with node.locks.hold(("volume", spec.root_volume_id), ("instance", subject.id)):
         if spec.power is Power.RUNNING:
-            migration_state.check_not_migrating(node, subject.id)
+            migration_state.check_settled(node, subject.id)
         migration_state.check_arrived(node, subject, has_left=has_left)
         _check_own(node, subject, spec)
         leaving = network_cards.leaving(node, subject.id, spec)

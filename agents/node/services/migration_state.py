@@ -22,7 +22,7 @@ OFF = (Power.OFF, Power.CRASHED)
 # ---- at its source
 
 
-def check_not_migrating(node: Node, instance_id: UUID) -> None:
+def check_settled(node: Node, instance_id: UUID) -> None:
     """Check that the guest is this node's and is not in migration.
 
     Raises:

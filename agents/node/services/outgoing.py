@@ -171,7 +171,7 @@ class OutgoingMigrations:
         entry = node.state_store.instances.require(subject.id)
         if subject.generation < entry.generation:
             raise Conflict(f"Instance {subject.id} runs under generation {entry.generation} by now.")
-        migration_state.check_not_migrating(node, subject.id)
+        migration_state.check_settled(node, subject.id)
         state = node.adapters.hypervisor.state(subject.id)
         power = state.power if state is not None else Power.OFF
         if spec.is_off and power not in migration_state.OFF:

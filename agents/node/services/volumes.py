@@ -250,7 +250,7 @@ def _limit(node: Node, volume_id: UUID) -> None:
         state = node.adapters.hypervisor.state(instance_id)
         if state is None or state.power not in (Power.RUNNING, Power.PAUSED):
             return
-        migration_state.check_not_migrating(node, instance_id)
+        migration_state.check_settled(node, instance_id)
         plugged = disk(node, volume_id)
         if plugged.source in node.adapters.hypervisor.plugged(instance_id):
             node.adapters.hypervisor.limit_disk(instance_id, plugged)
@@ -263,7 +263,7 @@ def _grow(node: Node, engine: StorageEngine, volume_id: UUID, spec: VolumeSpec) 
         engine.grow(volume_id, size_bytes)
         return
     with node.locks.hold(("instance", instance_id)):
-        migration_state.check_not_migrating(node, instance_id)
+        migration_state.check_settled(node, instance_id)
         state = node.adapters.hypervisor.state(instance_id)
         if state is not None and state.power in (Power.RUNNING, Power.PAUSED):
             node.adapters.hypervisor.grow_disk(instance_id, disk(node, volume_id), size_bytes)
