@@ -27,7 +27,7 @@ from scripts.polling import wait_until
 
 SERVERS = 8
 WARM_UP = 5
-ASKED = 5  # instances that are created behind the queue, one after the other
+SAMPLES = 5  # instances that are created behind the queue, one after the other
 CLIENTS = 4
 AT_ONCE = 4  # imports of one organization: the default of IMAGE_IMPORTS_PER_ORGANIZATION
 WHEN = ("quiet", "dripping")
@@ -141,14 +141,14 @@ def compared(quiet: Sequence[float], crowded: Sequence[float]) -> dict[str, Any]
 
 
 def queue(cloud: Cloud, api: Api, greedy: Api, names: Iterator[str], options: argparse.Namespace) -> dict[str, Any]:
-    floor = [create_one(api, next(names))[1] for _ in range(ASKED)]
+    floor = [create_one(api, next(names))[1] for _ in range(SAMPLES)]
     greedy.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
     with Workers(cloud).paused():
         print_progress(f"{options.queued} instances requested")
-        asked = OperationLoad(cloud, greedy, project="greedy").ask("instances", options.queued, clients=CLIENTS)
-    wait_until(lambda: query(cloud.stack, BEGUN, asked.begun) > [(0,)])
+        accepted = OperationLoad(cloud, greedy, project="greedy").ask("instances", options.queued, clients=CLIENTS)
+    wait_until(lambda: query(cloud.stack, BEGUN, accepted.begun) > [(0,)])
     waiting, taken = [], []
-    for _ in range(ASKED):
+    for _ in range(SAMPLES):
         waiting.append(query(cloud.stack, PENDING)[0][0])
         taken.append(create_one(api, next(names))[1])
     return {

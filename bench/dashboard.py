@@ -103,12 +103,12 @@ def of_the_api(world: World, api: Api) -> dict[str, float]:
         return spread(timed(lambda: client.get(path).raise_for_status()))
 
 
-def timed(ask: Callable[[], object]) -> list[float]:
+def timed(request: Callable[[], object]) -> list[float]:
     """Return the seconds."""
     samples = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
-        ask()
+        request()
         samples.append(time.perf_counter() - begun)
     return samples
 

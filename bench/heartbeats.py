@@ -101,8 +101,8 @@ def events(cloud: Cloud, names: list[str], guests: int) -> dict[str, Any]:
     token, _ = cloud.make_project("bench")
     api = Api(cloud.stack.url, token, project="bench")
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
-    asked = OperationLoad(cloud, api, project="bench").ask("instances", guests)
-    wait_for_operations(cloud.stack, asked.begun, guests)
+    accepted = OperationLoad(cloud, api, project="bench").ask("instances", guests)
+    wait_for_operations(cloud.stack, accepted.begun, guests)
     api.close()
     off_at = now(cloud.stack)
     for name in names:

@@ -31,12 +31,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def worked_off(cloud: Cloud, asker: OperationLoad, amount: int) -> dict[str, Any]:
     with Workers(cloud).paused():
         print_progress(f"{amount} operations requested")
-        asked = asker.ask("volumes", amount, clients=CLIENTS)
+        accepted = asker.ask("volumes", amount, clients=CLIENTS)
         waiting = redis_length(cloud)
     memory: dict[str, dict[str, float]] = {}
     print_progress("processing the backlog")
     begun = now(cloud)
-    wait_for_operations(cloud.stack, asked.begun, amount, ends=ENDS, seen=at_half(cloud, memory, amount))
+    wait_for_operations(cloud.stack, accepted.begun, amount, ends=ENDS, seen=at_half(cloud, memory, amount))
     memory["end"] = mib(cloud)
     taken = (now(cloud) - begun).total_seconds()
     return {
@@ -45,7 +45,7 @@ def worked_off(cloud: Cloud, asker: OperationLoad, amount: int) -> dict[str, Any
         "messages_at_end": redis_length(cloud),
         "seconds": round(taken, 1),
         "per_s": round(amount / taken, 1),
-        **outcome(cloud, asked.begun),
+        **outcome(cloud, accepted.begun),
         "memory_mib": memory,
     }
 

@@ -192,7 +192,7 @@ def waits() -> Seconds:
     from controlplane.placement.models import Permit
 
     rows = Permit.objects.filter(state="signed").values_list("created_at", "updated_at")
-    return [(signed - asked).total_seconds() for asked, signed in rows]
+    return [(signed - requested).total_seconds() for requested, signed in rows]
 
 
 def signings(create: Callable[[], float], amount: int) -> Seconds:

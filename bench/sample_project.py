@@ -36,8 +36,8 @@ IN_A_NETWORK = 250
 
 def body(name: str) -> bytes:
     """Return the body of a typical POST."""
-    asked = {"name": name, "flavor": "tiny", "image": "tiny", "networks": ["lan"], "labels": {"env": "prod"}}
-    return json.dumps(asked).encode()
+    body = {"name": name, "flavor": "tiny", "image": "tiny", "networks": ["lan"], "labels": {"env": "prod"}}
+    return json.dumps(body).encode()
 
 
 def fill(count: int) -> UUID:

@@ -72,8 +72,8 @@ def rounds(
 
 def burst(cloud: Cloud, asker: OperationLoad, kind: str, amount: int) -> tuple[float, list[float]]:
     """Return operations per second, from the first request until the last end."""
-    asked = asker.ask(kind, amount)
-    return amount / wait_for_operations(cloud.stack, asked.begun, amount), asked.answered_s
+    accepted = asker.ask(kind, amount)
+    return amount / wait_for_operations(cloud.stack, accepted.begun, amount), accepted.answered_s
 
 
 def prepare_baseline(stack: Stack) -> None:

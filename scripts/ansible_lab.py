@@ -208,8 +208,8 @@ def packages() -> set[str]:
     """Return the packages that the roles install with apt."""
     files = PLAYBOOK.glob("roles/*/tasks/*.yml")
     tasks = [task for file in files for task in yaml.safe_load(file.read_text())]
-    asked = [each.get("ansible.builtin.apt") for task in tasks for each in task.get("block", [task])]
-    names = [each["name"] for each in asked if each]
+    installs = [each.get("ansible.builtin.apt") for task in tasks for each in task.get("block", [task])]
+    names = [each["name"] for each in installs if each]
     return {name for one in names for name in ([one] if isinstance(one, str) else one)}
 
 

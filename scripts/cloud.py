@@ -105,7 +105,7 @@ class Cloud:
         self.enrol(name)
         self.start_agent(name)
 
-    def take_away(self, name: str) -> None:
+    def remove_node(self, name: str) -> None:
         """Switch off a node that is not needed any more."""
         self.zones = {other: zone for other, zone in self.zones.items() if other != name}
         self.node(name).power_off()

@@ -24,7 +24,7 @@ from controlplane.catalog import signing_keys
 from controlplane.config import workers
 from controlplane.kernel import database_roles
 from scripts import database_template, nginx, services
-from scripts.forked_commands import ForkedCommands, note_pid, program_of
+from scripts.forked_commands import ForkedCommands, program_of, record_pid
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -193,7 +193,7 @@ class Stack:
                 stderr=file,
                 start_new_session=True,
             )
-        note_pid(self.children[name].pid, self._pid_file(name))
+        record_pid(self.children[name].pid, self._pid_file(name))
 
     def wait_for_api(self) -> None:
         """Wait for the API. Raises SystemExit: it does not answer in time, or web has ended."""

@@ -84,7 +84,7 @@ class ForkedCommands:
         Raises:
             SystemExit: the process has ended; why is on its stderr, which is ours.
         """
-        code, stdout, stderr = self._asked(["command", arguments, stdin or ""])
+        code, stdout, stderr = self._answer_to(["command", arguments, stdin or ""])
         return subprocess.CompletedProcess(arguments, code, stdout, stderr)
 
     def begin(
@@ -105,9 +105,9 @@ class ForkedCommands:
         Raises:
             SystemExit: as run().
         """
-        return int(self._asked(["process", command, str(pid_file), name, str(log), user, has_secret_key]))
+        return int(self._answer_to(["process", command, str(pid_file), name, str(log), user, has_secret_key]))
 
-    def _asked(self, request: list[Any]) -> Any:
+    def _answer_to(self, request: list[Any]) -> Any:
         with self._lock:
             if self._process is None or self._line is None:
                 self._process, self._line = self._started()
@@ -154,7 +154,7 @@ class ForkedCommands:
             return process, ours.makefile("rwb")  # type: ignore[return-value]
 
 
-def note_pid(pid: int, file: Path) -> None:
+def record_pid(pid: int, file: Path) -> None:
     """Write the pid of a started process, and when it started, so that a later process with that pid is not it."""
     file.write_text(json.dumps({"pid": pid, "started": psutil.Process(pid).create_time()}))
 
@@ -233,7 +233,7 @@ def _begin(copies: Copies, command: list[str], pid_file: str, *process: Any) -> 
     os.close(its)
     os.read(ours, 1)
     os.close(ours)
-    note_pid(pid, Path(pid_file))
+    record_pid(pid, Path(pid_file))
     copies.pids.add(pid)
     copies.reap()  # it may have ended before it was known
     return pid

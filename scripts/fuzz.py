@@ -51,15 +51,15 @@ def fuzz(world: World, arguments: argparse.Namespace) -> dict[str, Any]:
     with ThreadPoolExecutor(len(runs)) as pool:
         list(pool.map(Run.execute, runs))
     statuses = sum((run.statuses for run in runs), Counter[str]())
-    asked = {each["operation"] for run in runs for each in run.tally}
+    reached = {each["operation"] for run in runs for each in run.tally}
     return {
         "is_complete": all(phase["is_complete"] for run in runs for phase in run.phases.values()),
         "seed": arguments.seed,
         "seconds": round(time.time() - begun),
         "requests": statuses.total(),
         "statuses": dict(sorted(statuses.items())),
-        "operations": len(asked),
-        "never_granted": sorted(asked.difference(*(run.granted for run in runs))),
+        "operations": len(reached),
+        "never_granted": sorted(reached.difference(*(run.granted for run in runs))),
         "callers": {run.caller: {"seconds": run.seconds, "phases": run.phases} for run in runs},
         "findings": [finding for run in runs for finding in run.findings],
     }

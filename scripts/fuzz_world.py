@@ -134,11 +134,11 @@ def _in_project(api: Api, end: str = "") -> dict[str, str]:
 
 def _in_organization(api: Api, organization: str, end: str = "") -> dict[str, str]:
     path, now = f"/v1/organizations/{organization}", datetime.now(UTC)
-    asked = {"dimension": "images" if end else "vcpus", "limit": 10**9, "reason": "More of everything."}
+    body = {"dimension": "images" if end else "vcpus", "limit": 10**9, "reason": "More of everything."}
     invited = {"email": f"guest{end}@example.org", "role": "viewer"}
     times = {"from": (now - timedelta(days=1)).isoformat(), "to": now.isoformat()}
     return {
-        "quota_request": api.post(f"{path}/quota-requests", asked)["id"],
+        "quota_request": api.post(f"{path}/quota-requests", body)["id"],
         "invitation": api.post(f"{path}/invitations", invited)["id"],
         "service_account": api.post(f"{path}/service-accounts", {"name": f"ci{end}"})["id"],
         "export": api.post(f"{path}/evidence-exports", times)["id"],

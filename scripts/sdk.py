@@ -365,9 +365,9 @@ def ask_of(route: Route) -> str:
     more = [f'"{route.http_method}"', f'"{route.path}"']
     if route.names:
         more.append(_pairs("names", route.names))
-    asked = [each["name"] for each in route.query if each["name"] not in PAGING]
-    if asked or route.is_listing:
-        pairs = [f'"{name}": {attribute(name)}' + (" or None" if name == "dry_run" else "") for name in asked]
+    filters = [each["name"] for each in route.query if each["name"] not in PAGING]
+    if filters or route.is_listing:
+        pairs = [f'"{name}": {attribute(name)}' + (" or None" if name == "dry_run" else "") for name in filters]
         more.append("query={" + ", ".join([*pairs, *(['"limit": page_size'] if route.is_listing else [])]) + "}")
     if route.body is not None:
         more.append(_pairs("body", route.body["properties"]))

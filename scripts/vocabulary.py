@@ -4,8 +4,8 @@
 
 A single word of the glossary's table "Retired terms" fails wherever it is a part of the name of a module, class,
 function, parameter, variable or attribute; the message has the term to use. Rows with parentheses restrict a word to
-one meaning and are not checked. A docstring fails when its first word is neither a verb nor a subject. A document or a
-translated text fails when it has a phrase of the table "Retired phrases".
+one meaning and are not checked. A docstring fails when its first word is neither a verb nor a subject. A document, a
+translated text, a docstring or a comment fails when it has a phrase of the table "Retired phrases".
 """
 
 import ast
@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +26,9 @@ FIRST_WORDS = re.compile(
 )
 # Names of the OpenAPI document and of the agent protocol.
 PUBLIC = frozenset({"DeedOut", "wished", "starts_again", "said_at_ms", "heard_at_ms"})
-# Generated files. Of tests, parameters and variables are not checked.
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+# Generated files.
 LEFT_OUT = ("clients/sdk/andromede_sdk/models/", "clients/sdk/andromede_sdk/resources/")
 TEXTS = ("README.md", "docs/explanation/*.md", "docs/how-to/*.md", "*.po")
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`|^msgstr .*?(?=^$|\Z)", re.MULTILINE | re.DOTALL)
@@ -34,12 +37,11 @@ CODE = re.compile(r"^```.*?^```|`[^`\n]*`|^msgstr .*?(?=^$|\Z)", re.MULTILINE | 
 def main() -> int:
     glossary = GLOSSARY.read_text()
     retired, phrases = retired_terms(glossary), retired_phrases(glossary)
-    complaints = [
-        complaint
-        for name in _listed("*.py")
-        if is_checked(name)
-        for complaint in complaints_of(name, (ROOT / name).read_text(), retired)
-    ]
+    complaints = list[str]()
+    for name in filter(is_checked, _listed("*.py")):
+        source = (ROOT / name).read_text()
+        complaints += complaints_of(name, source, retired)
+        complaints += phrases_of(name, prose_of(source), phrases)
     for name in _listed(*TEXTS):
         complaints += phrases_of(name, (ROOT / name).read_text(), phrases)
     print("\n".join(complaints))
@@ -89,16 +91,35 @@ def phrases_of(name: str, text: str, phrases: dict[str, str]) -> Iterator[str]:
             yield f"{name}:{line}: {phrase!r} is retired; write: {instead} (docs/reference/glossary.md)"
 
 
+def prose_of(source: str) -> str:
+    """Return the docstrings and comments of a module on their lines; all else is blank."""
+    lines = source.splitlines()
+    prose = [line.partition("#")[2] if line.lstrip().startswith("#") or "  # " in line else "" for line in lines]
+    for node in _nodes(source):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            docstring = node.body[0]
+            first, last = docstring.lineno - 1, docstring.end_lineno
+            prose[first:last] = lines[first:last]
+    return "\n".join(prose)
+
+
 def complaints_of(name: str, text: str, retired: dict[str, str]) -> Iterator[str]:
-    tree = ast.parse(text)
     yield from _of_name(name, Path(name).stem, retired)
-    for node in ast.walk(tree):
+    module, *nodes = _nodes(text)
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield from _of_name(f"{name}:{node.lineno}", node.name, retired)
             yield from _of_docstring(f"{name}:{node.lineno} {node.name}", node)
-        elif not name.startswith("tests/") and isinstance(node, ast.arg | ast.expr | ast.alias | ast.ExceptHandler):
+        elif isinstance(node, ast.arg | ast.expr | ast.alias | ast.ExceptHandler):
             yield from _of_name(f"{name}:{node.lineno}", _bound_name(node), retired)
-    yield from _of_docstring(f"{name}:1", tree)
+    assert isinstance(module, ast.Module)
+    yield from _of_docstring(f"{name}:1", module)
+
+
+@lru_cache(maxsize=1)
+def _nodes(source: str) -> list[ast.AST]:
+    """Return all nodes of the module, itself first."""
+    return list(ast.walk(ast.parse(source)))
 
 
 def _bound_name(node: ast.AST) -> str:
@@ -119,14 +140,16 @@ def _bound_name(node: ast.AST) -> str:
 
 
 def _of_name(where: str, name: str, retired: dict[str, str]) -> Iterator[str]:
-    parts = {part.lower() for part in PART.findall(name)} if name not in PUBLIC else set()
-    for part in sorted(parts & retired.keys()):
+    for part in sorted(_parts(name) & retired.keys()):
         yield f"{where} {name}: {part!r} is retired; use: {retired[part]} (docs/reference/glossary.md)"
 
 
-def _of_docstring(
-    where: str, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-) -> Iterator[str]:
+@cache
+def _parts(name: str) -> frozenset[str]:
+    return frozenset() if name in PUBLIC else frozenset(part.lower() for part in PART.findall(name))
+
+
+def _of_docstring(where: str, node: Documented) -> Iterator[str]:
     word = (ast.get_docstring(node) or "").partition(" ")[0].strip(".,:;").lower()
     if FIRST_WORDS.fullmatch(word):
         yield f"{where}: the docstring begins with {word!r}; begin with a verb or the subject (CONTRIBUTING.md)"

@@ -15,7 +15,7 @@ def collect_console_errors(context: BrowserContext) -> list[str]:
     They are console errors, script errors, and violations of their Content-Security-Policy.
     """
     complaints: list[str] = []
-    context.on("console", lambda said: complaints.append(said.text) if said.type in COMPLAINTS else None)
+    context.on("console", lambda message: complaints.append(message.text) if message.type in COMPLAINTS else None)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     context.add_init_script(REFUSED)
     return complaints

@@ -397,13 +397,13 @@ class PermittedStub:
         if isinstance(request, pb.ImageHeader):
             return "instance.create", Contents(images=(request.sha256,))
         if isinstance(request, pb.EnsureArrivalRequest):
-            wish = request.instance
+            guest = request.instance
             brought = {each.subject.id: each.volume_id for each in request.plugged}
             contents = Contents(
-                volumes=(wish.root_volume_id, *brought.values()),
-                nics=tuple(wish.port_ids),
+                volumes=(guest.root_volume_id, *brought.values()),
+                nics=tuple(guest.port_ids),
                 attachments=tuple(brought),
-                instances=(wish.subject.id,),
+                instances=(guest.subject.id,),
             )
             return "instance.migrate", contents
         own = (request.subject.id,)

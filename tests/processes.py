@@ -20,11 +20,11 @@ def running(command: Sequence[str | Path], **options: Any) -> Iterator["subproce
             process.kill()
 
 
-def line_with(words: str, said: IO[str] | None) -> str:
+def line_with(words: str, output: IO[str] | None) -> str:
     """Return the first line with the words. Libraries in C may print something before it."""
-    assert said is not None
+    assert output is not None
     lines: list[str] = []
-    for line in said:
+    for line in output:
         lines.append(line)
         if words in line:
             return line

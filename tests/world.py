@@ -270,7 +270,7 @@ class Signer:
             orphans.RECONCILE,
             webhook_wakeups.DELIVER,
         ):
-            return  # whoever wants that calls the reconciler, or delivers
+            return  # tests of these call the reconciler, or deliver
         if (name, queue) == instance_metadata.SIGN:
             metadata_signer.sign_all()
             return

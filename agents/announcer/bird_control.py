@@ -49,14 +49,14 @@ class Bird:
         Raises:
             BirdSilent, BirdRefused.
         """
-        if not CONFIGURED & {code for code, _ in self._ask("configure")}:
+        if not CONFIGURED & {code for code, _ in self._command("configure")}:
             raise BirdRefused
 
     def state(self) -> BirdState:
         """Return what BIRD reports. Raises BirdSilent."""
         established = [
             "Established" in text.split()[4:]
-            for code, text in self._ask("show protocols")
+            for code, text in self._command("show protocols")
             if code == PROTOCOL and text.split()[1:2] == ["BGP"]
         ]
         versions = {self._version(name) for name in PROTOCOLS.values()}
@@ -65,7 +65,7 @@ class Bird:
 
     def _version(self, protocol: str) -> int | None:
         """Return the version in the protocol's description; 0 without the protocol."""
-        lines = self._ask(f"show protocols all {protocol}")
+        lines = self._command(f"show protocols all {protocol}")
         if any(code >= ERRORS for code, _ in lines):
             return 0
         for _, text in lines:
@@ -75,10 +75,10 @@ class Bird:
         return None
 
     def _routes(self, protocol: str) -> int:
-        counts = (COUNT.match(text) for code, text in self._ask(f"show route count protocol {protocol}"))
+        counts = (COUNT.match(text) for code, text in self._command(f"show route count protocol {protocol}"))
         return sum(int(match[1]) for match in counts if match is not None)
 
-    def _ask(self, command: str) -> list[tuple[int, str]]:
+    def _command(self, command: str) -> list[tuple[int, str]]:
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(TIMEOUT_S)

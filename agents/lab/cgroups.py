@@ -61,7 +61,7 @@ class Cgroups:
                 if hierarchy.is_v2:
                     _hand_down_controllers(group.parent)
 
-    def settle(self) -> None:
+    def enter_leaf(self) -> None:
         """With version 2, move the node's processes into their leaf, so that guests can have controllers."""
         for hierarchy in self.hierarchies:
             if hierarchy.is_v2:

@@ -189,7 +189,7 @@ class LabNode:
         self._cgroups.create()
         with (self.folder / "console.log").open("wb") as console:
             self._launch_init(console)
-        self._cgroups.settle()
+        self._cgroups.enter_leaf()
 
     def _furnish(self) -> None:
         if len(str(self.folder)) > LONGEST_FOLDER:

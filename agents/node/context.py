@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.interfaces import Adapters
-from agents.node.departures import Departures
+from agents.node.departed_addresses import DepartedAddresses
 from agents.node.guest_users import GuestUsers
 from agents.node.hook.state import HookState, InstalledHook
 from agents.node.lease import Lease
@@ -50,7 +50,7 @@ class Node:
     self_test: Verdict = field(default_factory=lambda: Verdict(has_passed=True))
     guest_users: GuestUsers = field(default_factory=GuestUsers)
     locks: ResourceLocks = field(default_factory=ResourceLocks)
-    departures: Departures = field(default_factory=Departures)
+    departed_addresses: DepartedAddresses = field(default_factory=DepartedAddresses)
     unapplied: set[UUID] = field(default_factory=set)
     """Networks of which a stored list is not applied: it is being applied, or that has failed."""
     unreadable: set[tuple[str, str]] = field(default_factory=set)

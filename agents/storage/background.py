@@ -1,4 +1,4 @@
-"""Work that nobody waits for: done in a thread of its own, when it is woken and from time to time."""
+"""Background work of the storage agent: rounds in a thread of their own, at a wake-up and from time to time."""
 
 import logging
 import threading
@@ -23,7 +23,7 @@ class Background(ABC):
 
     @abstractmethod
     def work(self, pool: str) -> None:
-        """Do what is to be done in the pool in one round."""
+        """Do one round of work in the pool."""
 
     def start(self) -> None:
         self._thread.start()
@@ -32,7 +32,7 @@ class Background(ABC):
         self._is_due.set()
 
     def end(self) -> None:
-        """Begin nothing anew."""
+        """Begin no further round."""
         self._has_ended.set()
         self.wake()
 

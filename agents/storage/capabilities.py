@@ -10,5 +10,5 @@ MON = (
 
 
 def of_agent(pools: Sequence[str]) -> list[str]:
-    """Return them as the monitors' commands take them: kind, capabilities, kind, …"""
+    """Return the capabilities as commands of the monitors take them: kind, capabilities, kind, …"""
     return ["mon", MON, "osd", ", ".join(f"allow rwx pool={pool}" for pool in pools)]

@@ -22,7 +22,7 @@ class ClusterFailed(AdapterError):
 
 
 class VolumeMissing(NotFound):
-    """The volume is not in the pool: nothing is made in its place, since that would look like erased data."""
+    """The volume is not in the pool. No empty one is made in its place, since that would look like erased data."""
 
     code = "storage.volume_missing"
 
@@ -70,7 +70,7 @@ class RevertUnfinished(AdapterError):
 
 
 class CallerGone(AdapterError):
-    """The caller gave up while its call waited for another one of the same volume or image: nothing was done."""
+    """The caller cancelled its call, which waited for another one of the same volume or image. It had no effect."""
 
     code = "storage.caller_gone"
 
@@ -79,7 +79,7 @@ class CallerGone(AdapterError):
 
 
 class OwnAddress(Conflict):
-    """The address is the agent's own: fenced, it could not take that back."""
+    """The address is the agent's own: once fenced, the agent could not remove that fence."""
 
     code = "storage.own_address"
 

@@ -27,7 +27,7 @@ class Flattening(Background):
 
     @contextmanager
     def kept_from(self, *volumes: str) -> Iterator[None]:
-        """Flatten none of these volumes meanwhile: the process that does is ended. What it has copied is not lost."""
+        """Flatten none of these volumes within the block; end the process that does. The data that it copied stays."""
         with self._guard:
             self._wanted.update(volumes)
         try:
@@ -35,7 +35,7 @@ class Flattening(Background):
         finally:
             with self._guard:
                 self._wanted.subtract(volumes)
-                self._wanted += Counter()  # drops those that nobody wants any more
+                self._wanted += Counter()  # drops volumes that no call holds any more
 
     def is_wanted(self, volume: str) -> bool:
         """Return whether a call for the volume is under way."""

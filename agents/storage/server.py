@@ -21,9 +21,9 @@ from agents.storage.admission import Admission
 from agents.storage.background import Background
 from agents.storage.flattening import Flattening
 from agents.storage.images import Images
-from agents.storage.reverting import Reverting
 from agents.storage.servicer import Lanes, Servicer
 from agents.storage.trash import Trash
+from agents.storage.unfinished_reverts import UnfinishedReverts
 from agents.storage.workers import Access, Workers
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def serve(config: Config) -> Server:
     locks = ResourceLocks()
     trash = Trash(lanes.copies, config.pools, interval_s=config.trash_interval_s)
     flattening = Flattening(lanes.flattening, config.pools, locks=locks, interval_s=config.trash_interval_s)
-    reverting = Reverting(lanes.copies, config.pools, locks=locks, interval_s=config.trash_interval_s)
+    reverting = UnfinishedReverts(lanes.copies, config.pools, locks=locks, interval_s=config.trash_interval_s)
     reverting.wake()  # an agent that was killed may have left some
     folder = config.state_dir / "incoming"
     servicer = Servicer(

@@ -166,14 +166,14 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         size = volume_size(request.size_bytes)
         with self._holding(context, volume):
             self._admission.admit(admission.snapshot(volume, snapshot), request.permit)
-            asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
-            return pb.SnapshotState(volume_id=volume, **self._lanes.volumes.call("ensure_snapshot", **asked))
+            arguments = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
+            return pb.SnapshotState(volume_id=volume, **self._lanes.volumes.call("ensure_snapshot", **arguments))
 
     def RemoveSnapshot(self, request: pb.RemoveSnapshotRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume, pool, snapshot = self._snapshot(request)
         with self._holding(context, volume):
-            asked = {"volume": volume, "pool": pool, "snapshot": snapshot}
-            return pb.Removed(was_present=self._lanes.volumes.call("remove_snapshot", **asked))
+            arguments = {"volume": volume, "pool": pool, "snapshot": snapshot}
+            return pb.Removed(was_present=self._lanes.volumes.call("remove_snapshot", **arguments))
 
     def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: grpc.ServicerContext) -> pb.SnapshotPage:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
@@ -187,15 +187,15 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         action = admission.reversion(volume, snapshot, size_bytes=size)
         with self._holding(context, volume):
             permit = self._admission.admit(action, request.permit)
-            asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
-            found = self._lanes.copies.call("revert_volume", generation=permit.gen, **asked)
+            arguments = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
+            found = self._lanes.copies.call("revert_volume", generation=permit.gen, **arguments)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
 
     def FinishRevert(self, request: pb.FinishRevertRequest, context: grpc.ServicerContext) -> pb.FinishedRevert:
         volume, pool, snapshot = self._snapshot(request)
         with self._holding(context, volume):
-            asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "generation": request.generation}
-            return pb.FinishedRevert(has_begun=self._lanes.copies.call("finish_revert", **asked))
+            arguments = {"volume": volume, "pool": pool, "snapshot": snapshot, "generation": request.generation}
+            return pb.FinishedRevert(has_begun=self._lanes.copies.call("finish_revert", **arguments))
 
     def ReadSnapshot(self, request: pb.ReadSnapshotRequest, context: grpc.ServicerContext) -> Iterator[pb.SnapshotPart]:
         volume, pool, snapshot = self._snapshot(request)
@@ -203,8 +203,8 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         with self._flattening.kept_from(volume):
             with self._holding(context, volume):
                 self._admission.admit(admission.reading(volume, snapshot), request.permit)
-            asked = {"volume": volume, "pool": pool, "snapshot": snapshot}
-            yield from snapshot_parts(self._lanes.reads.stream("read_snapshot", **asked))
+            arguments = {"volume": volume, "pool": pool, "snapshot": snapshot}
+            yield from snapshot_parts(self._lanes.reads.stream("read_snapshot", **arguments))
 
     # ---- fencing
 

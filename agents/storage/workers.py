@@ -71,7 +71,7 @@ class Workers:
         if not self._slots.acquire(timeout=self._limit_s):
             raise ClusterSilent(f"The cluster answers other calls too slowly: none ended within {self._limit_s} s.")
         try:
-            answer = yield from self._ask(self._take(), name, arguments, should_stop)
+            answer = yield from self._call_worker(self._take(), name, arguments, should_stop)
         finally:
             self._slots.release()
         if "error" in answer:
@@ -88,7 +88,7 @@ class Workers:
         for worker in idle:
             worker.disconnect()
 
-    def _ask(
+    def _call_worker(
         self, worker: "_Worker", name: str, arguments: dict[str, object], should_stop: Callable[[], bool]
     ) -> Generator[bytes, None, dict[str, Any]]:
         is_usable = False

@@ -68,20 +68,20 @@ class Witness:
             self._remember(request)
         return cosign(request.note.text, self.key, timestamp=now, sign=self.private.sign)
 
-    def seen(self, origin: str) -> TreeHead:
+    def last_head(self, origin: str) -> TreeHead:
         """Return the last checkpoint of the log that the witness signed; the empty tree before the first."""
         path = self._state(origin)
         return parse_head(path.read_text()) if path.exists() else TreeHead(origin, 0, EMPTY_ROOT)
 
     def _check(self, head: TreeHead, request: WitnessRequest) -> None:
-        seen = self.seen(head.origin)
-        if head.size < seen.size:
-            raise Refused(f"the tree has shrunk: it had {seen.size} leaves and is shown with {head.size}")
-        if request.old != seen.size:
-            raise Refused(f"the proof begins at {request.old}; the last checkpoint signed has size {seen.size}")
-        roots = {"old_root": seen.root, "new_root": head.root}
-        if not is_consistent(seen.size, head.size, proof=request.proof, **roots):
-            raise Refused(f"a fork: the tree of {head.size} leaves does not go on from the one of {seen.size}")
+        last = self.last_head(head.origin)
+        if head.size < last.size:
+            raise Refused(f"the tree has shrunk: it had {last.size} leaves and is shown with {head.size}")
+        if request.old != last.size:
+            raise Refused(f"the proof begins at {request.old}; the last checkpoint signed has size {last.size}")
+        roots = {"old_root": last.root, "new_root": head.root}
+        if not is_consistent(last.size, head.size, proof=request.proof, **roots):
+            raise Refused(f"a fork: the tree of {head.size} leaves does not go on from the one of {last.size}")
 
     def _remember(self, request: WitnessRequest) -> None:
         path = self._state(parse_head(request.note.text).origin)

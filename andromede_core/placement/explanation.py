@@ -159,9 +159,9 @@ def _against(document: Document, language: Language) -> dict[str, dict[str, str]
 
 def _is_refused_by_clauses(zone: Document, request: Document) -> bool:
     """Tell if clauses refuse the zone: its nodes, or the zone itself when it was requested and has none."""
-    is_asked_for = request["zones"] is not None and zone["zone"] in request["zones"]
+    is_requested = request["zones"] is not None and zone["zone"] in request["zones"]
     codes = {each["code"] for each in _failing(zone)}
-    return zone["status"] is not None and bool(codes) and (is_asked_for or not codes.isdisjoint(zone["codes"]))
+    return zone["status"] is not None and bool(codes) and (is_requested or not codes.isdisjoint(zone["codes"]))
 
 
 def _failing(zone: Document) -> list[Document]:

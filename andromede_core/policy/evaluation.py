@@ -167,12 +167,12 @@ def waive(evaluation: Evaluation, policies: Sequence[Policy], waived: Collection
 
 def _answer(question: Question) -> Answer:
     try:
-        return _asked(question, question.zone) if question.zone is not None else Answer("U", UNKNOWN)
+        return _tested_value(question, question.zone) if question.zone is not None else Answer("U", UNKNOWN)
     except Unknown as exc:
         return Answer("U", UNKNOWN, str(exc))
 
 
-def _asked(question: Question, zone: Zone) -> Answer:
+def _tested_value(question: Question, zone: Zone) -> Answer:
     """Return the value that the clause tests.
 
     Raises:

@@ -196,8 +196,8 @@ def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[s
 def _is_certain(clause: Clause, sets: Sets) -> bool:
     """Tell if the clause surely has a subject and a known value. Of parties, only the operator surely exists."""
     chooses_operator = not clause.party_roles or "operator" in clause.party_roles
-    is_asked = not clause.is_about_parties or (chooses_operator and not clause.only_with_technical_access)
-    return is_asked and not _unknown(names_of_sets(clause), sets.territories)
+    has_subject = not clause.is_about_parties or (chooses_operator and not clause.only_with_technical_access)
+    return has_subject and not _unknown(names_of_sets(clause), sets.territories)
 
 
 def _contradiction(clauses: list[Placed], sets: Sets) -> list[Placed]:

@@ -67,11 +67,11 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "public-address.attach": ("netedge",),
     "console.read": ("console", "admin"),
 }
-ASKED: frozenset[Role] = frozenset(role for roles in ROLES_OF.values() for role in roles)
+GIVEN_ROLES: frozenset[Role] = frozenset(role for roles in ROLES_OF.values() for role in roles)
 # The operation that a permit for another action is a part of.
 PART_OF: Mapping[str, str] = {"instance.migrate-out": "instance.migrate"}
 # These operations themselves are always allowed: clauses only apply to what their undo gives back.
-ASKED_WHEN_UNDONE = frozenset({"volume.detach"})
+CHECKED_WHEN_UNDONE = frozenset({"volume.detach"})
 
 # Operations that give no place data or work, as named by the evaluate command and by the control plane. No clause
 # applies to them, so data can always be stopped, moved away and deleted.
@@ -100,6 +100,6 @@ OPERATIONS = (
     *("snapshot", "dump", "clone", "restore", "backup", "copy", "replicate"),
     *("upload", "import", "cache", "attach", "grow", "rotate", "escrow"),
     *("console", "admin", "log", "metrics", "billing"),
-    *(operation for operation, roles in ROLES_OF.items() if roles and operation not in ASKED_WHEN_UNDONE),
+    *(operation for operation, roles in ROLES_OF.items() if roles and operation not in CHECKED_WHEN_UNDONE),
     *("image.upload", "image.import", "image.verify", "network.create"),
 )

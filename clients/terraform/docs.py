@@ -98,8 +98,8 @@ def _document(page: Page) -> str:
     lines += _example(EXAMPLES / page.folder / f"{page.name}.tf")
     chosen = {name: each for name, each in page.schema.attributes.items() if not _is_result(each)}
     results = {name: each for name, each in page.schema.attributes.items() if _is_result(each)}
-    lines += ["## What you say", "", *_table(chosen), ""] if chosen else []
-    lines += ["## What you learn", "", *_table(results), ""] if results else []
+    lines += ["## Arguments", "", *_table(chosen), ""] if chosen else []
+    lines += ["## Read-only attributes", "", *_table(results), ""] if results else []
     if page.resource is not None:
         lines += _import(page.resource)
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.names import check_name
 from controlplane.nodes import pki
+from controlplane.nodes.channels import is_agent_address
 from controlplane.nodes.service_agents import reconcile_incidents
 
 SILENT_AFTER = timedelta(seconds=15)
@@ -54,8 +55,7 @@ def announcer_create(actor: Actor, *, name: str, zone: Zone, address: str) -> An
         AnnouncerNameTaken, AnnouncerAddressInvalid, InvalidName.
     """
     actor.may_operate()
-    host, _, port = address.rpartition(":")
-    if not host or not address.isprintable() or not port.isdecimal() or not 0 < int(port) < 2**16:
+    if not is_agent_address(address):
         raise AnnouncerAddressInvalid(field="address", address=address)
     with raise_on_violation("announcers_announcer_name_key", AnnouncerNameTaken(field="name", name=name)):
         announcer = Announcer.objects.create(name=check_name(name), zone=zone, address=address)

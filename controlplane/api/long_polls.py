@@ -74,7 +74,7 @@ class LongPolls:
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer, waiting = await self._in_thread(self._first, scope)
         if waiting is not None and self._has_room(waiting):
-            if not await self._is_worth_an_answer(waiting, receive):
+            if not await self._wait_for_change(waiting, receive):
                 return
             answer = await self._in_thread(self._answer, _as_of_now(scope, waiting.condition))
         with suppress(TimeoutError):
@@ -89,7 +89,7 @@ class LongPolls:
         same = sum(waiter.waiting.credential == waiting.credential for waiter in self.waiters)
         return same < settings.LONG_POLLS_PER_CREDENTIAL and len(self.waiters) < settings.LONG_POLLS_MAX
 
-    async def _is_worth_an_answer(self, waiting: DeferredPoll, receive: Receive) -> bool:
+    async def _wait_for_change(self, waiting: DeferredPoll, receive: Receive) -> bool:
         """Wait for the condition or the end of the time. False: the client is gone."""
         waiter = Waiter(waiting)
         self.waiters.add(waiter)

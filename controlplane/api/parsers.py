@@ -85,12 +85,12 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for name, value in pairs:
         if name in members:
-            raise _twice(name[:NAMED_MAX])
+            raise _reject_duplicates(name[:NAMED_MAX])
         members[name] = value
     return members
 
 
-def _twice(name: str) -> BodyMalformed:
+def _reject_duplicates(name: str) -> BodyMalformed:
     return BodyMalformed(field=escaped(name), reason=Message("the member {name!r} is repeated.", name=name))
 
 
@@ -130,9 +130,9 @@ class _Check:
             self.values += len(value)
             if self.values > VALUES_MAX:
                 raise _too_many()
-            self._look_inside(value, place, depth)
+            self._check_inside(value, place, depth)
 
-    def _look_inside(self, value: dict[str, Any] | list[Any], place: Place, depth: int) -> None:
+    def _check_inside(self, value: dict[str, Any] | list[Any], place: Place, depth: int) -> None:
         members = value.items() if isinstance(value, dict) else enumerate(value)
         for name, member in members:
             if isinstance(name, str):

@@ -92,12 +92,12 @@ class RateLimitMiddleware:
         digest = hashlib.sha256(secret.encode()).hexdigest()
         owner = self.known.owner(digest)
         if owner is None:
-            return self._first_seen(request, digest)
+            return self._is_first_use(request, digest)
         answer = self._within(self.counts.spend(*owner.buckets(request)), request)
         self.known.store(digest, None if answer.status_code == 401 else _owner(request) or owner)
         return answer
 
-    def _first_seen(self, request: HttpRequest, digest: str) -> HttpResponse:
+    def _is_first_use(self, request: HttpRequest, digest: str) -> HttpResponse:
         """Check an unknown credential's address: after too many invalid credentials an address is rejected."""
         bucket_state = self.counts.peek(_of_address(request))
         if bucket_state is not None and bucket_state.is_over:

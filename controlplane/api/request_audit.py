@@ -78,9 +78,9 @@ class RequestAudit:
         if self.record is not None:
             request_records.complete_record(self.record, end)
         elif (route := route_of(self.request)) is not None:
-            self._note(response, route, end)
+            self._record(response, route, end)
 
-    def _note(self, response: HttpResponse, route: Route, end: End) -> None:
+    def _record(self, response: HttpResponse, route: Route, end: End) -> None:
         """Record a request that ended before any work began."""
         if self.account is not None:
             request_records.record_refused(self._origin(route), self.account, end, is_once_a_minute=end.status >= 400)

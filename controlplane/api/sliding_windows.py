@@ -163,13 +163,13 @@ class Counts:
 
         Returns the state of the bucket with the least left; None: there are no buckets.
         """
-        return self._asked(buckets, is_taken=True)
+        return self._state_of(buckets, is_taken=True)
 
     def peek(self, *buckets: Bucket) -> BucketState | None:
         """Return the same as spend() without taking a request."""
-        return self._asked(buckets, is_taken=False)
+        return self._state_of(buckets, is_taken=False)
 
-    def _asked(self, buckets: Sequence[Bucket], *, is_taken: bool) -> BucketState | None:
+    def _state_of(self, buckets: Sequence[Bucket], *, is_taken: bool) -> BucketState | None:
         """Return the buckets to count; a limit of 0 means no limit."""
         limited = [each for each in buckets if each.limit]
         if not limited:

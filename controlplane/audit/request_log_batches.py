@@ -141,9 +141,9 @@ def _leaf(record: RequestRecord) -> bytes:
 def _cover_some() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('audit batches', 0))")
-    settled = RequestRecord.objects.filter(completed_at__lt=clock.now() - SETTLED, evidence_id=None)
+    completed = RequestRecord.objects.filter(completed_at__lt=clock.now() - SETTLED, evidence_id=None)
     uncovered = sorted(
-        settled.order_by("completed_at")[:BATCH_MAX],
+        completed.order_by("completed_at")[:BATCH_MAX],
         key=lambda row: (str(row.organization_id or ""), row.completed_at, row.pk),
     )
     for organization_id, rows in groupby(uncovered, key=lambda row: row.organization_id):

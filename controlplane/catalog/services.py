@@ -97,10 +97,10 @@ def image_import_retry(actor: Actor, image: Image, *, sha256: str) -> Operation:
 
 def _import(actor: Actor, image: Image) -> Operation:
     args = {"file": str(new_id()), "sha256": image.sha256}
-    return enqueue(actor, _wish("image.import", image, args, deadline=IMPORT_LIMIT))
+    return enqueue(actor, _request("image.import", image, args, deadline=IMPORT_LIMIT))
 
 
-def _wish(kind: str, image: Image, args: Mapping[str, object], *, deadline: timedelta) -> OperationRequest:
+def _request(kind: str, image: Image, args: Mapping[str, object], *, deadline: timedelta) -> OperationRequest:
     return OperationRequest(kind, image.project_id, [image.pk], args, resource_name=image.name, deadline=deadline)
 
 
@@ -145,7 +145,7 @@ def _write_upload(actor: Actor, image: Image, name: str, received: image_store.R
     _need_awaiting(image)
     move(image, IMAGE, "verifying", sha256=received.sha256, size_bytes=received.size_bytes)
     record(actor, "image.upload", image.pk, project_id=image.project_id, sha256=received.sha256)
-    operation = enqueue(actor, _wish("image.verify", image, {"file": name}, deadline=VERIFY_LIMIT))
+    operation = enqueue(actor, _request("image.verify", image, {"file": name}, deadline=VERIFY_LIMIT))
     image_quota.claim_quota(image, received.size_bytes)
     return operation
 

@@ -136,12 +136,12 @@ def _placed_mark() -> int:
 def _sweep(now: datetime) -> tuple[SweepChanges, datetime]:
     judge, changes = _Judge(catalog.world(), now), SweepChanges(changed=delete_watched(_without_a_place()))
     for part in _in_parts(current_allocations(), key="consumer_id", resource_id="consumer_id", kind="kind"):
-        _look_at(Compliance, part, judge, changes)
+        _evaluate(Compliance, part, judge, changes)
     for source in copy_sources:
         for part in _in_parts(source.rows(), key="pk", resource_id="pk", kind=Value(source.kind), node=source.node):
-            _look_at(Compliance, part, judge, changes)
+            _evaluate(Compliance, part, judge, changes)
     for part in _in_parts(ImageCopy.objects.all(), key="pk", resource_id="resource_id", kind=Value("image")):
-        _look_at(ImageCopy, part, judge, changes)
+        _evaluate(ImageCopy, part, judge, changes)
     return changes, min([now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)])
 
 
@@ -165,7 +165,7 @@ def _in_parts(
         ]
 
 
-def _look_at(model: type[W], part: Sequence[DataLocation], judge: "_Judge", changes: SweepChanges) -> None:
+def _evaluate(model: type[W], part: Sequence[DataLocation], judge: "_Judge", changes: SweepChanges) -> None:
     judge.learn(part)
     rows_by_key = model._default_manager.in_bulk([location.key for location in part])
     rows = [model(pk=location.key, **_judged(location, judge)) for location in part]

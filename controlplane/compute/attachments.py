@@ -20,8 +20,9 @@ from controlplane.compute.errors import (
     VolumeElsewhere,
     VolumeIsBoot,
 )
+from controlplane.compute.instance_changes import instance_lock
 from controlplane.compute.models import Attachment, Instance
-from controlplane.compute.services import instance_lock, instance_placement_request
+from controlplane.compute.services import instance_placement_request
 from controlplane.compute.volume_counts import check_volume_count, coming_flavors
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import raise_on_violation

@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from controlplane.compute.errors import GuestKeepsFailing
+from controlplane.compute.instance_changes import InstanceChange, action_of, instance_change
 from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.power import RESTARTED, power_stable
-from controlplane.compute.services import action_of, instance_change, instance_placement_request
+from controlplane.compute.services import instance_placement_request
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -68,7 +69,7 @@ def _restart(instance: Instance) -> bool:
     try:
         placement.check_current_node(instance_placement_request(instance, operation=KIND))
         with transaction.atomic():
-            instance_change(SYSTEM, instance, KIND, reason=REASON)
+            instance_change(SYSTEM, instance, InstanceChange(KIND, reason=REASON))
             Instance.objects.filter(pk=instance.pk).update(restarts=restarts + 1, restarted_at=clock.now())
     except (Conflict, Unavailable) as exc:
         log.info("instance %s: %s deferred: %s", instance.pk, action_of(KIND), exc)

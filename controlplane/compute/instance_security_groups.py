@@ -6,8 +6,8 @@ from django.db import transaction
 
 from controlplane.audit.services import record
 from controlplane.compute.actions import require_state_in
+from controlplane.compute.instance_changes import instance_lock
 from controlplane.compute.models import INSTANCE, Instance
-from controlplane.compute.services import instance_lock
 from controlplane.identity.actor import Actor
 from controlplane.network.models import Port, SecurityGroup
 from controlplane.network.port_groups import port_groups_set

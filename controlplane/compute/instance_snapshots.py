@@ -18,8 +18,8 @@ from controlplane.compute.errors import (
     GuestNotShutDown,
     SnapshotWithoutGuest,
 )
+from controlplane.compute.instance_changes import instance_lock
 from controlplane.compute.models import Attachment, Instance
-from controlplane.compute.services import instance_lock
 from controlplane.compute.snapshot_disks import all_disks, chosen_disks
 from controlplane.identity.actor import Actor
 from controlplane.kernel.ids import new_id

@@ -19,8 +19,9 @@ from controlplane.audit.services import audit_entry, record
 from controlplane.compute.actions import EVACUATION, MOVE
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.errors import InstanceNotMovable, MigrationNotFound
+from controlplane.compute.instance_changes import instance_lock
 from controlplane.compute.models import EVACUATE, MOVING, Attachment, Instance, MigratedVolume, Migration
-from controlplane.compute.services import instance_lock, root_pools
+from controlplane.compute.services import root_pools
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.network.models import Port

@@ -12,9 +12,10 @@ from django.db.models import Max
 from controlplane.audit.services import audit_entry
 from controlplane.compute.actions import require_instance_state
 from controlplane.compute.errors import PortNotAttached, TooManyPorts
+from controlplane.compute.instance_changes import instance_lock
 from controlplane.compute.instance_checks import PORTS_MAX
 from controlplane.compute.models import Instance
-from controlplane.compute.services import instance_lock, instance_placement_request
+from controlplane.compute.services import instance_placement_request
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.network.models import Port
@@ -82,10 +83,10 @@ def port_change(actor: Actor, port: Port, change: PortChange) -> Port:
     instance = Instance.objects.select_related("node").get(pk=port.instance_id)
     if instance.node is None:
         return port_update(actor, port, change)
-    asked = instance_placement_request(instance, operation=ATTACH)
-    taken = placement.check_current_node(asked)
+    request = instance_placement_request(instance, operation=ATTACH)
+    taken = placement.check_current_node(request)
     with transaction.atomic():
-        placement.keep_exempted(asked, taken)
+        placement.keep_exempted(request, taken)
         return port_update(actor, port, change)
 
 

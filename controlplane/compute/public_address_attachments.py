@@ -85,10 +85,10 @@ def public_address_attach(actor: Actor, address: PublicAddress, request: AttachR
     instance = Instance.objects.select_related("node").get(pk=port.instance_id)
     if instance.node is not None:
         require_zone({address.ip: address.pool.zone_id}, instance.node.zone_id)
-    asked = instance_placement_request(instance, operation=ATTACH)
-    taken = placement.check_current_node(asked)
+    placement_request = instance_placement_request(instance, operation=ATTACH)
+    taken = placement.check_current_node(placement_request)
     with transaction.atomic():
-        decision = store_decision(asked, taken)
+        decision = store_decision(placement_request, taken)
         return _attach(actor, address, request, {"decision": str(decision.pk)})
 
 
@@ -96,9 +96,9 @@ def public_address_attach(actor: Actor, address: PublicAddress, request: AttachR
 def _attach(
     actor: Actor, address: PublicAddress, request: AttachRequest, evidence: Mapping[str, object]
 ) -> PublicAddress:
-    port, asked_about = request.port, request.port.instance_id
+    port, decided_for = request.port, request.port.instance_id
     port_lock(port)
-    if port.instance_id != asked_about:
+    if port.instance_id != decided_for:
         raise NoAllocation()
     public_address_lock(address)
     _require_movable(address, request)

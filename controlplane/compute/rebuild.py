@@ -16,6 +16,7 @@ from controlplane.compute import user_data
 from controlplane.compute.actions import require_instance_state
 from controlplane.compute.attachments import instance_with_volumes_request
 from controlplane.compute.errors import FirmwareMissing
+from controlplane.compute.instance_changes import InstanceChange, instance_change, instance_lock
 from controlplane.compute.instance_checks import check_image, check_user_data
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
 from controlplane.compute.root_volumes import (
@@ -25,7 +26,6 @@ from controlplane.compute.root_volumes import (
     root_volume_insert,
     root_volume_request,
 )
-from controlplane.compute.services import instance_change, instance_lock
 from controlplane.compute.user_data import USER_DATA
 from controlplane.identity.actor import Actor
 from controlplane.kernel.ids import new_id
@@ -101,13 +101,14 @@ def _write(actor: Actor, instance: Instance, new: NewDisk, root_volume: Volume |
     The old root volume is locked before the resources: see enqueue.
     """
     instance_lock(instance)
+    args: dict[str, object] = {"is_to_run": instance.state == "active"}
+    root_volumes: tuple[UUID, ...] = ()
     if root_volume is not None and instance.boot_volume is not None:
         volume_lock(instance.boot_volume)
         require_root_deletable(instance.boot_volume)
-    args: dict[str, object] = {"is_to_run": instance.state == "active"}
-    if root_volume is not None:
         args["root_volume"] = str(root_volume.pk)
-    operation = instance_change(actor, instance, REBUILD, args=args)
+        root_volumes = (instance.boot_volume.pk, root_volume.pk)
+    operation = instance_change(actor, instance, InstanceChange(REBUILD, args, root_volumes))
     _check(instance, new)
     Instance.objects.filter(pk=instance.pk).update(generation=F("generation") + 1)
     instance.refresh_from_db(fields=["generation", "ssh_public_keys", *USER_DATA])

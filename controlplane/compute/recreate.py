@@ -9,6 +9,7 @@ from dataclasses import replace
 from django.db import transaction
 
 from controlplane.compute.actions import require_state_in
+from controlplane.compute.instance_changes import instance_lock
 from controlplane.compute.instance_checks import check_image, check_ports, lock_affinity_group
 from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.port_placement import with_ports
@@ -17,7 +18,6 @@ from controlplane.compute.services import (
     NewAttachments,
     constrain_to_volumes,
     enqueue_create,
-    instance_lock,
     instance_placement_request,
 )
 from controlplane.compute.volume_counts import check_volume_count

@@ -13,9 +13,10 @@ from controlplane.catalog.io_limits import IoLimits, io_limits
 from controlplane.catalog.models import Flavor
 from controlplane.compute.actions import require_instance_state
 from controlplane.compute.errors import FlavorTooSmall
+from controlplane.compute.instance_changes import InstanceChange, instance_change, instance_lock
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.root_volumes import root_volume_to_grow
-from controlplane.compute.services import instance_change, instance_lock, instance_placement_request
+from controlplane.compute.services import instance_placement_request
 from controlplane.compute.volume_counts import RESIZE, check_volume_count
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
@@ -75,10 +76,11 @@ def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     limits = _root_limits(instance, flavor, root_volume)
     root = {"root_iops_limit": limits.iops, "root_mb_per_s_limit": limits.mb_per_s}
     args: dict[str, object] = {"to": {"flavor": flavor.pk, "max_volumes": flavor.max_volumes, **root, **to}, "was": was}
+    root_volumes = () if root_volume is None else (root_volume.pk,)
     if root_volume is not None:
         volume_lock(root_volume)
         args |= {"grown_volume": str(root_volume.pk), "size_gib": flavor.disk_gib, "was_gib": root_volume.size_gib}
-    operation = instance_change(actor, instance, RESIZE, args=args)
+    operation = instance_change(actor, instance, InstanceChange(RESIZE, args, root_volumes))
     _check_resize(instance, flavor)
     if root_volume is not None:
         _grow_root_volume(actor, instance, root_volume, flavor.disk_gib)

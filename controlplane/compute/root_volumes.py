@@ -197,7 +197,7 @@ def root_volume_to_grow(instance: Instance, disk_gib: int) -> Volume | None:
 
 
 def keep_changes(instance: Instance, keep: bool | None) -> dict[str, bool]:
-    """Return the change that gives the instance, whose row is locked, this value of `keep_root_volume`; None: no other.
+    """Return the change that gives the instance, whose row is locked, this `keep_root_volume`; `keep` None: no change.
 
     Raises:
         RootDiskNotVolume: its root disk is no volume. It may become one of an instance whose creation has failed, but

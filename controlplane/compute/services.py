@@ -1,6 +1,6 @@
 """Instance requests. workflows/instance_*.py carry them out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,11 +14,12 @@ from controlplane.audit.services import audit_entry, record
 from controlplane.catalog.io_limits import io_limits
 from controlplane.catalog.models import Flavor, Image, VolumeType
 from controlplane.compute import user_data
-from controlplane.compute.actions import RESTARTS, STARTS, require_instance_state
+from controlplane.compute.actions import require_instance_state
 from controlplane.compute.errors import (
     InstanceNameTaken,
     VolumeAlreadyAttached,
 )
+from controlplane.compute.instance_changes import InstanceChange, action_of, instance_change, instance_lock
 from controlplane.compute.instance_checks import check_image, check_ports, check_user_data, lock_affinity_group
 from controlplane.compute.instance_metadata import request_metadata
 from controlplane.compute.models import METADATA_ACCESS, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
@@ -475,14 +476,14 @@ def instance_shutdown(actor: Actor, instance: Instance, *, reason: str = "") -> 
     The operation ends with GuestDidNotStop when the guest does not within SHUTDOWN_LIMIT. `reason` is shown to the
     tenant.
     """
-    return instance_change(actor, instance, "instance.shutdown", deadline=SHUTDOWN_LIMIT, reason=reason)
+    return instance_change(actor, instance, InstanceChange("instance.shutdown", deadline=SHUTDOWN_LIMIT, reason=reason))
 
 
 @transaction.atomic
 def instance_power_off(actor: Actor, instance: Instance) -> Operation:
     """Cut the power of the guest at once."""
     placement.call_authorization(instance.pk)
-    return instance_change(actor, instance, "instance.power-off")
+    return instance_change(actor, instance, InstanceChange("instance.power-off"))
 
 
 def instance_reboot(actor: Actor, instance: Instance) -> Operation:
@@ -502,7 +503,7 @@ def _check_and_change(actor: Actor, instance: Instance, kind: str, *, reason: st
     require_instance_state(instance, action_of(kind))
     placement.check_current_node(instance_placement_request(instance, operation=kind))
     with transaction.atomic():
-        return instance_change(actor, instance, kind, reason=reason)
+        return instance_change(actor, instance, InstanceChange(kind, reason=reason))
 
 
 @transaction.atomic
@@ -538,59 +539,3 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
         operation_request,
         extra_rows=audit_entry(actor, "instance.delete", instance.pk, project_id=instance.project_id),
     )
-
-
-def instance_lock(instance: Instance) -> None:
-    """Read the instance again and lock its row until the caller's transaction ends."""
-    instance.refresh_from_db(
-        fields=["name", "state", "is_deleting", "node", "vcpus", "memory_mib", "disk_gib", "keep_root_volume"],
-        from_queryset=Instance.objects.select_for_update(no_key=True),
-    )
-
-
-def instance_change(
-    actor: Actor,
-    instance: Instance,
-    kind: str,
-    *,
-    args: Mapping[str, object] | None = None,
-    deadline: timedelta = timedelta(minutes=10),
-    reason: str = "",
-) -> Operation:
-    """Write a change of an instance that is in a state for it: a new generation, its operation and its audit entry."""
-    actor.may_write()
-    instance_lock(instance)
-    args, name = args or {}, instance.name
-    resources = [instance.pk, *_changed_root_volumes(instance, args), *_reopened_volumes(instance, kind)]
-    operation_request = OperationRequest(
-        kind, instance.project_id, resources, args, resource_name=name, deadline=deadline, reason=reason
-    )
-    operation = enqueue(
-        actor, operation_request, extra_rows=audit_entry(actor, kind, instance.pk, project_id=instance.project_id)
-    )
-    require_instance_state(instance, action_of(kind))
-    Instance.objects.filter(pk=instance.pk).update(
-        generation=F("generation") + 1,
-        restart_count=F("restart_count") + (1 if kind in RESTARTS else 0),
-        updated_at=clock.now(),
-    )
-    return operation
-
-
-def _changed_root_volumes(instance: Instance, args: Mapping[str, object]) -> Iterable[UUID]:
-    """Return the root volume that a rebuild replaces, and the new one; or the one that a resize enlarges."""
-    changed = args.get("root_volume") or args.get("grown_volume")
-    return dict.fromkeys((instance.boot_volume_id, UUID(str(changed)))) if changed and instance.boot_volume_id else ()
-
-
-def _reopened_volumes(instance: Instance, kind: str) -> Iterable[UUID]:
-    """Return the volumes that the operation opens anew, and locks: those in storage clusters, at each start."""
-    if kind not in STARTS:
-        return ()
-    attached = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False)
-    return attached.order_by("pk").values_list("pk", flat=True)
-
-
-def action_of(kind: str) -> str:
-    """Return the instance action of an operation of this kind."""
-    return kind.partition(".")[2]

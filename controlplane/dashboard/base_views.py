@@ -153,8 +153,8 @@ class Page(PublicPage):
     def maintenance(self) -> list[Context]:
         """Return the active maintenance rules, cached for NOTICES_KEPT_S."""
         sees_nodes = bool(self.me["duty"])
-        asked_at, rules = notices.get(sees_nodes, (0.0, []))
-        if time.monotonic() - asked_at > NOTICES_KEPT_S:
+        read_at, rules = notices.get(sees_nodes, (0.0, []))
+        if time.monotonic() - read_at > NOTICES_KEPT_S:
             active = self.api.get("maintenance", state="active")["items"]
             rules = [each for each in active if each["action"] != "accept"]
             notices[sees_nodes] = time.monotonic(), rules

@@ -57,7 +57,7 @@ def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -
     _need_live(token, now)
     actor = actor_for_token(token, request_id=request_id)
     if actor is not None:
-        _note_use(token, now, address)
+        _record_use(token, now, address)
     return actor
 
 
@@ -201,7 +201,7 @@ def _need_live(token: ApiToken, now: datetime) -> None:
         raise ServiceAccountDisabled(name=token.service_account.name)
 
 
-def _note_use(token: ApiToken, now: datetime, address: str | None) -> None:
+def _record_use(token: ApiToken, now: datetime, address: str | None) -> None:
     is_noted = token.last_used_at is not None and now - token.last_used_at <= LAST_USE_RESOLUTION
     if not is_noted or token.last_used_from != address:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)

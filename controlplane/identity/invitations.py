@@ -105,7 +105,7 @@ def _invited(actor: Actor | None, invitation: Invitation) -> User:
     if actor is None:
         if user is not None:
             raise InvitationForAnother()
-        count_limits.require_below_limit("newcomers", _never_seen(invitation.organization))
+        count_limits.require_below_limit("newcomers", _is_unknown(invitation.organization))
         Invitation.objects.filter(pk=invitation.pk).update(has_made_user=True)
         return user_create(email=invitation.email)
     if user is None or user.pk != actor.user_id:
@@ -113,7 +113,7 @@ def _invited(actor: Actor | None, invitation: Invitation) -> User:
     return user
 
 
-def _never_seen(organization: Organization) -> QuerySet[Invitation]:
+def _is_unknown(organization: Organization) -> QuerySet[Invitation]:
     """Return the invitations that created users who have never signed in, members or not."""
     seen = User.objects.filter(last_sign_in_at__isnull=False).values("email")
     return Invitation.objects.filter(organization=organization, has_made_user=True).exclude(email__in=seen)

@@ -125,8 +125,8 @@ class Route:
     @property
     def parameters(self) -> Parameters:
         """Return all query parameters of the route."""
-        asks_only = DRY_RUN_PARAMETER if self.is_write and self.has_dry_run else {}
-        return {**(self.listing.parameters if self.listing else {}), **self.query, **asks_only}
+        dry_run_only = DRY_RUN_PARAMETER if self.is_write and self.has_dry_run else {}
+        return {**(self.listing.parameters if self.listing else {}), **self.query, **dry_run_only}
 
 
 def route(

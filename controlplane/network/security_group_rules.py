@@ -133,7 +133,7 @@ def fingerprint(fields: Mapping[str, object]) -> str:
     return hashlib.sha256(dumps(plain)).hexdigest()
 
 
-def _is_locked(of: AddressSet) -> bool:
+def _lock_set(of: AddressSet) -> bool:
     """Lock the set against deletion until the transaction ends; False: it has just been deleted."""
     return AddressSet.objects.select_for_update(no_key=True).filter(pk=of.pk).first() is not None
 
@@ -162,7 +162,7 @@ def security_group_rule_create(actor: Actor, group: SecurityGroup, new: NewRule)
     actor.may_write()
     check_rule(new)
     row = _row(group, new)
-    if new.address_set is not None and not _is_locked(new.address_set):
+    if new.address_set is not None and not _lock_set(new.address_set):
         raise AddressSetNotFound(field="address_set", name=new.address_set.name)
     for each in sorted({group, *([new.peer] if new.peer else [])}, key=lambda each: each.pk):
         security_group_lock(each)

@@ -20,7 +20,8 @@ from controlplane.network.group_rows import insert_pairs
 from controlplane.network.models import Port, PortBinding, PortSecurityGroup, SecurityGroup
 
 SELECTORS_MAX = 20  # groups with a selector in a project: each is compared with each new port
-# Whoever gets the lock second sees what the first has committed: a port and a selector that are written at once meet.
+# The second transaction to get the lock sees what the first has committed: if a port and a selector are written at
+# once, one of the two finds the other.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('selected groups ' || %s, 0))"
 # The app of instances is above this one, so the table is named.
 LABELS = """

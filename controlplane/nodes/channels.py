@@ -33,6 +33,12 @@ IDLE_S = 900.0
 SWEEP_EVERY_S = 60.0
 
 
+def is_agent_address(address: str) -> bool:
+    """Tell if the address is written HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    return bool(host) and address.isprintable() and port.isdecimal() and 0 < int(port) < 2**16
+
+
 def channel_credentials(process: str) -> grpc.ChannelCredentials:
     """Load the certificate of one of our processes ("worker", "watcher")."""
     folder: Path = settings.PKI_DIR

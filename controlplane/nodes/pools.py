@@ -95,8 +95,8 @@ def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:
     pools = [(each, recorded.get(each.name) or _found(node, each)) for each in reported]
     same = [pool for each, pool in pools if pool is not None and _is_same(pool, each)]
     shrunk = [pool.name for each, pool in pools if pool in same and not keep_size(pool, each.size_gib)]
-    _settle(node, MISMATCH, [each for each, pool in pools if pool not in same])
-    _settle(node, SHRUNK, [each for each in reported if each.name in shrunk])
+    _report_incidents(node, MISMATCH, [each for each, pool in pools if pool not in same])
+    _report_incidents(node, SHRUNK, [each for each in reported if each.name in shrunk])
     return sorted(pool.trait for pool in same if pool is not None)
 
 
@@ -155,7 +155,7 @@ def keep_size(pool: Pool | None, size_gib: int) -> bool:
     return True
 
 
-def _settle(node: Node, kind: str, wrong: Sequence[ReportedPool]) -> None:
+def _report_incidents(node: Node, kind: str, wrong: Sequence[ReportedPool]) -> None:
     for each in wrong:
         incidents.report(node, kind, each.name, uuid=str(each.uuid), path=each.path, size_gib=each.size_gib)
     incidents.end(node, kind, but=[each.name for each in wrong])

@@ -11,7 +11,7 @@ from controlplane.identity.actor import Actor
 from controlplane.nodes.models import Node
 
 
-def seen_by_storage(node: Node) -> list[str]:
+def known_to_storage(node: Node) -> list[str]:
     """Return the addresses that monitors of storage clusters may see; empty: none is known.
 
     Unless they are set, these are the host of the address of the node's agent, and its underlay address.
@@ -33,4 +33,4 @@ def node_storage_addresses_set(actor: Actor, node: Node, *, addresses: Sequence[
     actor.may_operate()
     node.storage_addresses = sorted(set(addresses))
     node.save(update_fields=["storage_addresses"])
-    record(actor, "node.storage-addresses", node.pk, addresses=seen_by_storage(node))
+    record(actor, "node.storage-addresses", node.pk, addresses=known_to_storage(node))

@@ -61,7 +61,7 @@ def record_lease_read(began: float) -> None:
 def lock_lease() -> None:
     """Lock the lease until the end of the caller's transaction: a worker that takes it over waits."""
     operation = _working.get()
-    if operation is not None and _mine(operation).select_for_update(no_key=True).values_list("pk").first() is None:
+    if operation is not None and _own(operation).select_for_update(no_key=True).values_list("pk").first() is None:
         raise LeaseLost()
 
 
@@ -71,5 +71,5 @@ def lease_condition() -> tuple[str, list[object]]:
     return ("TRUE", []) if operation is None else (HELD, [operation.pk, operation.lease_token])
 
 
-def _mine(operation: Operation) -> QuerySet[Operation]:
+def _own(operation: Operation) -> QuerySet[Operation]:
     return Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token)

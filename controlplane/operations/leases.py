@@ -169,10 +169,10 @@ NO_LEASE: Mapping[str, object] = {"lease_token": None, "lease_expires_at": None}
 
 def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> None:
     """Release the lease and retry after `delay`, or earlier on a cancellation request."""
-    was_asked = operation.cancel_requested_at is not None
+    was_requested = operation.cancel_requested_at is not None
     commit_step(operation, due_at=clock.now() + delay, **fields, **NO_LEASE)
-    is_asked = operation.cancel_requested_at is not None
-    if is_asked and not was_asked and operation.state == "running" and operation.is_cancellable:
+    is_requested = operation.cancel_requested_at is not None
+    if is_requested and not was_requested and operation.state == "running" and operation.is_cancellable:
         delay = timedelta(0)
         Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now())
     wakeups.send(operation.pk, queue=operation.queue, delay_s=delay.total_seconds())

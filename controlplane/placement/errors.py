@@ -166,7 +166,7 @@ class ExemptionNotPossible(Unprocessable):
     detail = "This cannot be exempted: {reason}."
 
 
-class ExemptionAsked(Conflict):
+class ExemptionAlreadyRequested(Conflict):
     code = "placement.exemption.asked"
     title = "Already requested"
     detail = "Exemption {name} is for the same resource, operation and zone. Have it approved, or wait until it ends."

@@ -29,7 +29,7 @@ from controlplane.nodes import trust_documents
 from controlplane.nodes.errors import NoKeyset
 from controlplane.placement.errors import (
     ApprovalInvalid,
-    ExemptionAsked,
+    ExemptionAlreadyRequested,
     ExemptionForOther,
     ExemptionNotPossible,
     ExemptionOver,
@@ -79,7 +79,7 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
     Raises:
         ExemptionNotPossible: a clause cannot be waived, or the data's classification allows no exemption in software,
             or the refusal is too old.
-        ExemptionAsked: another request for the same is open.
+        ExemptionAlreadyRequested: another request for the same is open.
         CountExhausted.
     """
     actor.may_write()
@@ -119,7 +119,7 @@ def _check_first(new: NewExemption, now: datetime) -> None:
     live = Exemption.objects.filter(expires_at__gt=now, use_count__lt=F("max_uses"), zone=new.zone)
     same = live.filter(resource_ids__contains=[new.decision.consumer_id], op=new.decision.operation).first()
     if same is not None:
-        raise ExemptionAsked(field="decision", name=str(same.pk))
+        raise ExemptionAlreadyRequested(field="decision", name=str(same.pk))
 
 
 def _waivable(new: NewExemption) -> list[str]:

@@ -16,7 +16,7 @@ from andromede_core.policy.clauses import Clause, ClauseRef, Policy, PolicyError
 from andromede_core.policy.document import ATOMS, as_document, parse
 from andromede_core.policy.evaluation import DISTANCE
 from andromede_core.policy.order import Change, Sets, change, unsatisfiable, without_effect
-from andromede_core.policy.roles import ASKED
+from andromede_core.policy.roles import GIVEN_ROLES
 from controlplane.audit.evidence_log import append
 from controlplane.audit.services import record, record_in_scopes, record_of_organization
 from controlplane.catalog import epochs
@@ -103,7 +103,7 @@ def policy_review(owner: PolicyOwner, clauses: Sequence[object]) -> PolicyReview
         added=tuple(clause for clause in policy.clauses if clause not in had),
         removed=tuple(clause for clause in had if clause not in policy.clauses),
         lint=tuple(ref for ref in without_effect((*higher, policy), sets) if ref.policy == PROPOSED),
-        not_asked=tuple(clause.id for clause in policy.clauses if not _is_asked(clause)),
+        not_asked=tuple(clause.id for clause in policy.clauses if not _is_applied(clause)),
         claimed=tuple(clause.id for clause in policy.clauses if clause.attr in CLAIMS),
         newly_refused=impact.newly_refused((*higher, *old), (*higher, policy), world, now=now),
         contradicted=impact.contradicted(owner, policy, sets),
@@ -111,9 +111,9 @@ def policy_review(owner: PolicyOwner, clauses: Sequence[object]) -> PolicyReview
     )
 
 
-def _is_asked(clause: Clause) -> bool:
+def _is_applied(clause: Clause) -> bool:
     """Tell if some operation gives a place a role that the clause is about."""
-    return clause.op != DISTANCE and clause.applies_to(ASKED)
+    return clause.op != DISTANCE and clause.applies_to(GIVEN_ROLES)
 
 
 def review_in_force(owner: PolicyOwner) -> PolicyReview:

@@ -159,7 +159,7 @@ def unknown_zones(zone_ids: Sequence[str]) -> list[str]:
     return [zone_id for zone_id in zone_ids if zone_id not in existing]
 
 
-def decision_seen(actor: Actor, ref: str) -> Decision:
+def visible_decision(actor: Actor, ref: str) -> Decision:
     """Return the decision by id, of any project that the actor sees.
 
     Raises:

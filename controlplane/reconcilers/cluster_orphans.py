@@ -1,6 +1,6 @@
 """Orphans in storage clusters: the images of their pools minus those that rows expect; and missing images.
 
-cluster_snapshots.py compares their snapshots, of which the same lists tell.
+cluster_snapshot_orphans.py compares their snapshots, of which the same lists tell.
 
 A run compares some pages of each pool, and the next run goes on after the last one. Each page is compared by itself:
 the agent lists it first and its rows are read afterwards, within IN_TRANSIT of compute/expected_resources.py. A cluster
@@ -31,17 +31,17 @@ from controlplane.nodes.models import Orphan, Pool
 from controlplane.nodes.orphan_states import ORPHAN_LIVE
 from controlplane.nodes.orphans import PLACES
 from controlplane.nodes.service_agents import CallFailed
-from controlplane.reconcilers import cluster_snapshots
-from controlplane.reconcilers.missing_resources import settled
+from controlplane.reconcilers import cluster_snapshot_orphans
+from controlplane.reconcilers.missing_resources import unchanged_since
 from controlplane.reconcilers.orphan_detection import OrphanCandidate
 from controlplane.reconcilers.orphan_records import (
     apply,
-    ends_as_gone,
-    is_discarded,
-    is_found,
-    is_kept,
-    is_released,
+    cancel_discard,
+    record_discarded,
+    record_found,
+    record_gone,
     record_problem,
+    record_released,
 )
 from controlplane.storage.models import Volume
 from controlplane.storage_clusters import volume_calls
@@ -64,7 +64,7 @@ OPEN = "A client has the image open. End the guest or program that uses it; the 
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class NameRange:
     """The names of a page: those after one name, until another one; None: all that come."""
 
     after: str
@@ -112,7 +112,7 @@ def _reconcile_pool(pool: Pool) -> int:
             _next_begins_after(pool, "")
             break
         until = page[-1].name if page else None
-        changed += _compare(pool, page, Names(after, until))
+        changed += _compare(pool, page, NameRange(after, until))
         after = until or ""
         _next_begins_after(pool, after)
         if until is None:
@@ -127,16 +127,16 @@ def _next_begins_after(pool: Pool, name: str) -> None:
 # ---- one page
 
 
-def _compare(pool: Pool, page: Sequence[ListedVolume], names: Names) -> int:
+def _compare(pool: Pool, page: Sequence[ListedVolume], names: NameRange) -> int:
     """Compare a page of images with the rows of these names."""
     listed = {each.name: _candidate(each) for each in page}
     ids = {each.resource_id for each in listed.values() if each.resource_id is not None}
     expected = expected_resources.in_pool(pool, ids) if ids else set()
     detected = {name: each for name, each in listed.items() if each.resource_id not in expected}
     changed = _record_detected(pool, detected, names)
-    missing = _settled_in(pool, clock.now() - expected_resources.IN_TRANSIT, names) - ids
+    missing = _expected_in(pool, clock.now() - expected_resources.IN_TRANSIT, names) - ids
     record_missing(pool, MISSING_VOLUME, {str(each) for each in missing}, is_compared=names.contain)
-    return changed + len(missing) + cluster_snapshots.compare(pool, page, expected, contains=names.contain)
+    return changed + len(missing) + cluster_snapshot_orphans.compare(pool, page, expected, contains=names.contain)
 
 
 def _candidate(listed: ListedVolume) -> OrphanCandidate:
@@ -145,19 +145,21 @@ def _candidate(listed: ListedVolume) -> OrphanCandidate:
     return OrphanCandidate("volume", listed.name, volume_id if is_ours else None, listed.size_bytes)
 
 
-def _record_detected(pool: Pool, detected: dict[str, OrphanCandidate], names: Names) -> int:
+def _record_detected(pool: Pool, detected: dict[str, OrphanCandidate], names: NameRange) -> int:
     live = [row for row in _live(pool).filter(kind="volume") if names.contain(row.name)]
     confirmed = [row.pk for row in live if row.name in detected]
     Orphan.objects.filter(pk__in=confirmed).update(observed_at=clock.now())
     known = {row.name for row in live}
-    new = sum(is_found(each, pool=pool) for name, each in detected.items() if name not in known)
-    return new + sum(apply(row, ends_as_gone) for row in live if row.name not in detected)
+    new = sum(record_found(each, pool=pool) for name, each in detected.items() if name not in known)
+    return new + sum(apply(row, record_gone) for row in live if row.name not in detected)
 
 
-def _settled_in(pool: Pool, before: datetime, names: Names) -> set[UUID]:
+def _expected_in(pool: Pool, before: datetime, names: NameRange) -> set[UUID]:
     """Return the volumes and root disks of these names that were in the pool before, and are to be there."""
-    volumes = Volume.objects.filter(settled(before), pool=pool, state__in=("available", "in-use"), is_deleting=False)
-    instances = Instance.objects.filter(settled(before), root_pool=pool, state__in=("active", "stopped"))
+    volumes = Volume.objects.filter(
+        unchanged_since(before), pool=pool, state__in=("available", "in-use"), is_deleting=False
+    )
+    instances = Instance.objects.filter(unchanged_since(before), root_pool=pool, state__in=("active", "stopped"))
     roots = instances.filter(is_deleting=False, boot_volume=None)
     return {
         *volumes.filter(names.condition("pk")).values_list("pk", flat=True),
@@ -176,7 +178,7 @@ def _decided(pool: Pool) -> int:
     """Carry out the decisions of operators, wherever in the pool the comparison is."""
     rows = _live(pool).exclude(requested_action="").order_by("updated_at")[:DECISIONS_PER_RUN]
     discard = partial(_discard, pool)
-    return sum(apply(row, discard if row.requested_action == "discard" else is_released) for row in rows)
+    return sum(apply(row, discard if row.requested_action == "discard" else record_released) for row in rows)
 
 
 def _discard(pool: Pool, row: Orphan) -> bool:
@@ -185,11 +187,11 @@ def _discard(pool: Pool, row: Orphan) -> bool:
     What a row expects after the check is not made before the decision is carried out or dropped: see
     _require_no_discard in workflows/cluster_disks.py.
     """
-    if row.kind == cluster_snapshots.KIND:
-        return cluster_snapshots.discard(pool, row)
+    if row.kind == cluster_snapshot_orphans.KIND:
+        return cluster_snapshot_orphans.discard(pool, row)
     assert row.resource_id is not None, "nodes/orphans.py refuses the decision for other names"
     if expected_resources.in_pool(pool, [row.resource_id]):
-        return is_kept(row)
+        return cancel_discard(row)
     try:
         was_present = volume_calls.remove_volume(pool, row.resource_id)
     except StorageClusterRefused as exc:
@@ -197,4 +199,4 @@ def _discard(pool: Pool, row: Orphan) -> bool:
             raise
         record_problem(row, OPEN)
         return False
-    return is_discarded(row, {"was_present": was_present, "size_bytes": row.size_bytes})
+    return record_discarded(row, {"was_present": was_present, "size_bytes": row.size_bytes})

@@ -9,6 +9,6 @@ log = logging.getLogger(__name__)
 
 def reconcile() -> int:
     """Return how many instances changed."""
-    if settled := power.reconcile_power():
-        log.warning("%d instances changed their power state without an operation", settled)
-    return settled
+    if changed := power.reconcile_power():
+        log.warning("%d instances changed their power state without an operation", changed)
+    return changed

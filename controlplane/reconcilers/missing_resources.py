@@ -32,17 +32,19 @@ NOTHING_ELSE = Q(last_error__isnull=True) | Q(last_error__code__in=CODES)
 # ---- expected on a node: resources without an operation and without a recent change
 
 
-def settled(before: datetime) -> Q:
+def unchanged_since(before: datetime) -> Q:
     return ~Q(pk__in=ResourceLock.objects.values("resource_id")) & Q(updated_at__lte=before)
 
 
 def _expected_guests(node: Node, before: datetime) -> QuerySet[Instance]:
-    guests = Instance.objects.filter(settled(before), node=node, state__in=("active", "stopped"), is_deleting=False)
+    guests = Instance.objects.filter(
+        unchanged_since(before), node=node, state__in=("active", "stopped"), is_deleting=False
+    )
     return guests.exclude(migrations__state__in=MOVING).select_related("root_pool")
 
 
 def _expected_volumes(node: Node, before: datetime) -> QuerySet[Volume]:
-    return Volume.objects.filter(settled(before), HAD_THERE, node=node)
+    return Volume.objects.filter(unchanged_since(before), HAD_THERE, node=node)
 
 
 def _in_clusters(guests: Iterable[Instance], volumes: Iterable[Volume]) -> set[UUID]:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 NOW_EXPECTED = "A row of the database expects the resource by now, so it is not deleted."
 
 
-def is_found(candidate: OrphanCandidate, *, node: Node | None = None, pool: Pool | None = None) -> bool:
+def record_found(candidate: OrphanCandidate, *, node: Node | None = None, pool: Pool | None = None) -> bool:
     """Record a new orphan; False: a concurrent run was faster."""
     try:
         with transaction.atomic():
@@ -66,20 +66,20 @@ def record_problem(row: Orphan, problem: str) -> None:
     log.warning("orphan %s (%s): %s", row.pk, row.name, problem)
 
 
-def is_kept(row: Orphan) -> bool:
+def cancel_discard(row: Orphan) -> bool:
     """Drop the decision to delete the orphan, since a row expects it by now."""
     Orphan.objects.filter(pk=row.pk).update(requested_action="", problem=NOW_EXPECTED)
     return True
 
 
-def is_released(row: Orphan) -> bool:
+def record_released(row: Orphan) -> bool:
     with transaction.atomic():
         move(row, ORPHAN, "released", requested_action="", problem="")
         record_change(SYSTEM, row, "released", reason=row.reason)
     return True
 
 
-def is_discarded(row: Orphan, description: dict[str, object]) -> bool:
+def record_discarded(row: Orphan, description: dict[str, object]) -> bool:
     """Record the deletion for good, with actor and reason, beside the node's receipt."""
     with transaction.atomic():
         proof: dict[str, object] = {**description, "by": str(row.decided_by), "reason": row.reason}
@@ -99,7 +99,7 @@ def is_discarded(row: Orphan, description: dict[str, object]) -> bool:
     return True
 
 
-def ends_as_gone(row: Orphan) -> bool:
+def record_gone(row: Orphan) -> bool:
     with transaction.atomic():
         move(row, ORPHAN, "gone", requested_action="", ended_at=clock.now())
         record_change(SYSTEM, row, "gone")

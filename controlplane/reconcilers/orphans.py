@@ -31,11 +31,11 @@ from controlplane.reconcilers import cluster_orphans, missing_resources
 from controlplane.reconcilers.orphan_detection import OrphanCandidate, find_in_rows, find_on_node, is_expected
 from controlplane.reconcilers.orphan_records import (
     apply,
-    ends_as_gone,
-    is_discarded,
-    is_found,
-    is_kept,
-    is_released,
+    cancel_discard,
+    record_discarded,
+    record_found,
+    record_gone,
+    record_released,
 )
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def reconcile() -> int:
         except CloudError as exc:
             log.warning("node %s: orphan detection failed and is retried: %s", node.name, exc)
     of_retired = Orphan.objects.filter(node__admin_state="retired", state__in=ORPHAN_LIVE).select_related("node")
-    return changed + sum(ends_as_gone(row) for row in of_retired) + cluster_orphans.reconcile()
+    return changed + sum(record_gone(row) for row in of_retired) + cluster_orphans.reconcile()
 
 
 def _reconcile_node(node: Node) -> int:
@@ -92,9 +92,9 @@ def _reconcile_rows() -> int:
     detected_names = {each.name for detected in by_node.values() for each in detected}
     for row in rows.select_related("node"):
         if row.name not in detected_names:
-            changed += apply(row, ends_as_gone)
+            changed += apply(row, record_gone)
         elif row.requested_action:
-            changed += apply(row, _free if row.requested_action == "discard" else is_released)
+            changed += apply(row, _free if row.requested_action == "discard" else record_released)
     return changed
 
 
@@ -108,9 +108,9 @@ def _record_detected(node: Node | None, rows: QuerySet[Orphan], detected: Iterab
     by_key = {(each.kind, each.name): each for each in detected}
     confirmed = [row.pk for key, row in recorded.items() if key in by_key]
     Orphan.objects.filter(pk__in=confirmed).update(observed_at=now)
-    new = sum(is_found(each, node=node) for key, each in by_key.items() if key not in recorded)
+    new = sum(record_found(each, node=node) for key, each in by_key.items() if key not in recorded)
     disappeared = [row for key, row in recorded.items() if key not in by_key and not _is_quarantined(row)]
-    return new + sum(apply(row, ends_as_gone) for row in disappeared)
+    return new + sum(apply(row, record_gone) for row in disappeared)
 
 
 def _is_quarantined(row: Orphan) -> bool:
@@ -158,10 +158,10 @@ def _quarantine(row: Orphan) -> bool:
     if is_expected(node, row):
         if row.state == "quarantined":
             _ensure(node, row, is_released=True, generation=row.generation + 1)
-        return ends_as_gone(row)
+        return record_gone(row)
     state = _ensure(node, row)
     if not state.is_present:
-        return ends_as_gone(row)
+        return record_gone(row)
     if row.state == "quarantined":
         return False
     with transaction.atomic():
@@ -174,16 +174,16 @@ def _quarantine(row: Orphan) -> bool:
 
 def _release(row: Orphan) -> bool:
     if row.state == "quarantined" and not _ensure(_node(row), row, is_released=True).is_present:
-        return ends_as_gone(row)
-    return is_released(row)
+        return record_gone(row)
+    return record_released(row)
 
 
 def _discard(row: Orphan) -> bool:
     node = _node(row)
     if is_expected(node, row):
-        return is_kept(row)
+        return cancel_discard(row)
     state = _removed(node, row)
-    return is_discarded(row, {"was_present": state.is_present, "size_bytes": state.size_bytes})
+    return record_discarded(row, {"was_present": state.is_present, "size_bytes": state.size_bytes})
 
 
 def _removed(node: Node, row: Orphan) -> pb.QuarantineState:
@@ -219,7 +219,7 @@ def _free(row: Orphan) -> bool:
     """Free the allocation or the address, unless a row expects it by now."""
     with transaction.atomic():
         was_present = _free_allocation(row) if row.kind == "allocation" else _free_address(row) > 0
-        return is_discarded(row, {"was_present": was_present})
+        return record_discarded(row, {"was_present": was_present})
 
 
 def _free_allocation(row: Orphan) -> bool:

@@ -20,11 +20,13 @@ log = logging.getLogger(__name__)
 def reconcile() -> int:
     """Request the deletion of expired snapshots, DELETIONS_MAX at most. Returns how many."""
     expired = Snapshot.objects.filter(expires_at__lte=clock.now(), is_deleting=False).exclude(state="deleted")
-    requested = (snapshot for snapshot in expired.order_by("expires_at", "pk").iterator() if _is_requested(snapshot))
+    requested = (
+        snapshot for snapshot in expired.order_by("expires_at", "pk").iterator() if _request_deletion(snapshot)
+    )
     return sum(1 for _ in islice(requested, DELETIONS_MAX))
 
 
-def _is_requested(snapshot: Snapshot) -> bool:
+def _request_deletion(snapshot: Snapshot) -> bool:
     """Request the deletion. False: it is refused now, as while a volume is made from it, or it expires later by now."""
     try:
         with transaction.atomic():

@@ -89,7 +89,7 @@ def _record_run(
     failures: list[tuple[Volume, CloudError]],
     is_waiting: bool,
 ) -> None:
-    """Record the run, unless somebody has changed the schedule meanwhile."""
+    """Record the run, unless the schedule was changed meanwhile."""
     last_error = failures[0][1].as_document() if failures else None
     fields: dict[str, object] = {"last_at": planned_at, "last_error": last_error, "tried_at": clock.now()}
     fields["next_at"] = planned_at if is_waiting else schedule.times.next_after(planned_at)

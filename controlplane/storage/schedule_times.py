@@ -33,7 +33,7 @@ class ScheduleTimes:
         return next(each for each in self._candidates(moment) if each > moment)
 
     def latest_until(self, moment: datetime, *, since: datetime) -> tuple[datetime, int]:
-        """Return the last time until the moment, from `since` on, which is one, and the number of times before it."""
+        """Return the last scheduled time until the moment, from `since` on, and the number of times before it."""
         latest, passed = since, 0
         while (following := self.next_after(latest)) <= moment:
             latest, passed = following, passed + 1

@@ -79,7 +79,7 @@ def snapshot_schedule_update(actor: Actor, schedule: SnapshotSchedule, spec: Sch
 
 @transaction.atomic
 def snapshot_schedule_delete(actor: Actor, schedule: SnapshotSchedule) -> None:
-    """Delete the schedule. The snapshots that it took stay, until somebody deletes them or they expire."""
+    """Delete the schedule. Its snapshots stay until they are deleted or expire."""
     actor.may_write()
     quotas.release(schedule.pk)
     record(actor, "snapshot_schedule.delete", schedule.pk, project_id=schedule.project_id, name=schedule.name)

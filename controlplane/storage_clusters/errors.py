@@ -50,7 +50,7 @@ class SnapshotCut(Unavailable):
     """The content of a snapshot was not received as it was sent; what was received is thrown away."""
 
     code = "storage_cluster.snapshot_cut"
-    title = "Transfer broken off"
+    title = "Transfer aborted"
     detail = "The content of the snapshot did not arrive whole. It is read again from its beginning."
 
 

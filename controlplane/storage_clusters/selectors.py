@@ -1,4 +1,4 @@
-"""Storage clusters and their incidents, for those who see the platform."""
+"""Storage clusters and their incidents, for actors with a platform role."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

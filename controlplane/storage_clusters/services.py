@@ -16,6 +16,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.names import check_name
 from controlplane.nodes import pki
+from controlplane.nodes.channels import is_agent_address
 from controlplane.nodes.models import Pool
 from controlplane.nodes.service_agents import open_incident, reconcile_incidents
 from controlplane.storage_clusters import cluster_pools
@@ -79,8 +80,7 @@ def storage_cluster_create(actor: Actor, *, name: str, zone: Zone, address: str)
         StorageClusterNameTaken, StorageClusterAddressInvalid, InvalidName.
     """
     actor.may_operate()
-    host, _, port = address.rpartition(":")
-    if not host or not address.isprintable() or not port.isdecimal() or not 0 < int(port) < 2**16:
+    if not is_agent_address(address):
         raise StorageClusterAddressInvalid(field="address", address=address)
     taken = StorageClusterNameTaken(field="name", name=name)
     with raise_on_violation("storage_clusters_storagecluster_name_key", taken):

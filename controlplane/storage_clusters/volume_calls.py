@@ -107,7 +107,7 @@ def remove_volume(pool: Pool, volume_id: UUID) -> bool:
 
 
 def fence_addresses(cluster: StorageCluster, addresses: Sequence[str], *, seconds: int) -> None:
-    """Let no client at these addresses read or write anything in the cluster, for so long.
+    """Fence the clients at these addresses for so many seconds: they read and write nothing in the cluster.
 
     Raises as ensure_image; StorageClusterRefused: one is the storage agent's own.
     """
@@ -116,7 +116,7 @@ def fence_addresses(cluster: StorageCluster, addresses: Sequence[str], *, second
 
 
 def unfence_addresses(cluster: StorageCluster, addresses: Sequence[str]) -> None:
-    """Take the fences of these addresses away. Raises as ensure_image."""
+    """Remove the fences of these addresses. Raises as ensure_image."""
     with _stub_of(cluster) as stub:
         stub.UnfenceNode(pb.UnfenceNodeRequest(addresses=addresses), **terms())
 

@@ -145,7 +145,7 @@ def state_lock(actor: Actor, project: Project, name: str, lock: Lock) -> Terrafo
         state.lock, state.locked_at = dict(lock), clock.now()
         state.save(update_fields=["lock", "locked_at"])
     elif state.lock["ID"] != lock["ID"]:
-        raise _in_the_way(state)
+        raise _lock_conflict(state)
     return state
 
 
@@ -161,7 +161,7 @@ def state_unlock(actor: Actor, state: TerraformState, *, lock_id: str | None) ->
     if row.lock is None:
         return row
     if lock_id is not None and row.lock["ID"] != lock_id:
-        raise _in_the_way(row)
+        raise _lock_conflict(row)
     if lock_id is None:
         record(actor, "terraform_state.force_unlock", row.pk, project_id=row.project_id, lock_id=row.lock["ID"])
     row.lock, row.locked_at = None, None
@@ -185,12 +185,12 @@ def _locked_row(project: Project, name: str) -> TerraformState:
 
 def _need_lock(state: TerraformState, lock_id: str | None) -> None:
     if state.lock is not None and state.lock["ID"] != lock_id:
-        raise _in_the_way(state)
+        raise _lock_conflict(state)
     if state.lock is None and lock_id is not None:
         raise StateNotLocked(name=state.name)
 
 
-def _in_the_way(state: TerraformState) -> StateLocked:
+def _lock_conflict(state: TerraformState) -> StateLocked:
     lock = state.lock or {}
     return StateLocked(
         lock,

@@ -63,7 +63,7 @@ class BatchWriter:
         Raises:
             DatabaseError: the database does not answer; any part of the batch may be written.
         """
-        self._look_for_news()
+        self._find_changes()
         whole = self._whole(batch, alive)
         outcomes: dict[UUID, Outcome] = {}
         observations: dict[UUID, list[PowerObservation]] = {}
@@ -76,7 +76,7 @@ class BatchWriter:
                 outcomes[node_id] = _outcome(partial(self._write, node_id, events))
         return outcomes
 
-    def _look_for_news(self) -> None:
+    def _find_changes(self) -> None:
         with preparing_cursor() as cursor:
             cursor.execute(NEWS)
             now = cursor.fetchone()
@@ -108,7 +108,7 @@ class BatchWriter:
     ) -> NodeReply:
         """Write all but heartbeats; the guests' states are collected to be written with those of other nodes."""
         self._write_all(node_id, [each for each in events if each.WhichOneof("event") not in ("heartbeat", "instance")])
-        observations[node_id] = list(_seen(node_id, events))
+        observations[node_id] = list(_observations(node_id, events))
         return NodeReply(renewal=_renewal(events))
 
     def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> NodeReply:
@@ -172,7 +172,7 @@ def _text(heartbeat: pb.Heartbeat) -> bytes:
     return own.SerializeToString(deterministic=True)
 
 
-def _seen(node_id: UUID, events: Sequence[pb.NodeEvent]) -> Iterator[PowerObservation]:
+def _observations(node_id: UUID, events: Sequence[pb.NodeEvent]) -> Iterator[PowerObservation]:
     for event in events:
         states = event.heartbeat.instances if event.HasField("heartbeat") else [event.instance]
         yield from report_handlers.power_observations(node_id, states)

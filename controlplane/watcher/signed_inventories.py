@@ -51,12 +51,12 @@ def compare(node: Node, document: bytes) -> None:
 
 def _wrong(node: Node, inventory: Mapping[str, object]) -> dict[str, Collection[str]]:
     """Return, by kind of incident, the problems in the inventory."""
-    guests, strangers = _ids(inventory.get("domains")), _texts(inventory.get("unknown_domains"))
+    guests, unmanaged = _ids(inventory.get("domains")), _texts(inventory.get("unknown_domains"))
     volumes, images, staying = _texts(inventory.get("volumes")), _texts(inventory.get("images")), released_names(node)
     domains = _objects(inventory.get("domains"))
     plugged = _plugged(domains)
     wrong: dict[str, Collection[str]] = {
-        DOMAIN: (strangers | (guests - _expected(node, guests, expected_resources.instances))) - staying,
+        DOMAIN: (unmanaged | (guests - _expected(node, guests, expected_resources.instances))) - staying,
         VOLUME: volumes - _expected(node, volumes, expected_resources.volumes) - staying,
         IMAGE: images - expected_resources.images(node, images) - staying,
         UNPERMITTED: {str(each.get("id")) for each in domains if _is_unpermitted(each)},

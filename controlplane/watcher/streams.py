@@ -115,7 +115,7 @@ async def _listen(node_id: UUID, address: str, sinks: Sinks) -> None:
         events_queue: asyncio.Queue[pb.NodeEvent] = asyncio.Queue(UNWRITTEN_MAX)
         after = await _in_database(receipts.last_number, node_id)
         parts = [
-            asyncio.create_task(_hear(node_id, stub, after, events_queue, sinks)),
+            asyncio.create_task(_receive(node_id, stub, after, events_queue, sinks)),
             asyncio.create_task(_write(node_id, stub, events_queue, sinks)),
         ]
         try:
@@ -126,7 +126,7 @@ async def _listen(node_id: UUID, address: str, sinks: Sinks) -> None:
             await asyncio.gather(*parts, return_exceptions=True)
 
 
-async def _hear(
+async def _receive(
     node_id: UUID, stub: AgentStub, after: int, events_queue: asyncio.Queue[pb.NodeEvent], sinks: Sinks
 ) -> None:
     request = pb.WatchRequest(

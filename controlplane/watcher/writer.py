@@ -58,10 +58,10 @@ class EventWriter:
             except Exception as exc:  # noqa: BLE001  # each stream ends with it, and is opened again
                 outcomes = dict.fromkeys((node_id for node_id, _ in batch), exc)
             for (node_id, _), written in waiting:
-                _settle(written, outcomes[node_id])
+                _set_outcome(written, outcomes[node_id])
 
 
-def _settle(written: asyncio.Future[NodeReply], outcome: Outcome) -> None:
+def _set_outcome(written: asyncio.Future[NodeReply], outcome: Outcome) -> None:
     if written.done():  # its stream has ended
         return
     if isinstance(outcome, Exception):

@@ -100,7 +100,7 @@ def remove(pool: Pool, volume_id: UUID) -> None:
     volume_calls.remove_volume(pool, volume_id)
 
 
-def take_snapshot(authorization: CallAuthorization, snapshot: Snapshot, *, asked_at: datetime) -> datetime:
+def take_snapshot(authorization: CallAuthorization, snapshot: Snapshot, *, requested_at: datetime) -> datetime:
     """Take the snapshot, unless it is taken already, and return when the cluster took it.
 
     The moment is kept in a header of the volume, which a node that has the volume open can rewrite: one that is not
@@ -114,7 +114,7 @@ def take_snapshot(authorization: CallAuthorization, snapshot: Snapshot, *, asked
             volume_id=snapshot.volume_id,
             size_bytes=snapshot.size_gib * GIB,
         )
-    earliest, now = asked_at - CLOCKS_DIFFER, clock.now()
+    earliest, now = requested_at - CLOCKS_DIFFER, clock.now()
     taken_at_ms = state.taken_at_ms
     if _ms(earliest) <= taken_at_ms <= _ms(now + CLOCKS_DIFFER):
         return EPOCH + timedelta(milliseconds=taken_at_ms)

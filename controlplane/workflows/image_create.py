@@ -39,7 +39,7 @@ LOOK_EVERY = timedelta(seconds=2)
 LOCK_DELAY = timedelta(seconds=2)
 FILES = 2  # the raw one and the qcow2 one
 # Among the arguments: the size of the volume at an attempt to take the snapshot, after which the volume was unlocked.
-ASKED_GIB = "asked_gib"
+REQUESTED_GIB = "asked_gib"
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -70,9 +70,9 @@ def take(operation: Operation) -> Effect:
     snapshot.size_gib = volume.size_gib
     try:
         authorization = step_permits.for_image(operation, image, volume)
-        if operation.args.get(ASKED_GIB, volume.size_gib) != volume.size_gib:
+        if operation.args.get(REQUESTED_GIB, volume.size_gib) != volume.size_gib:
             cluster_disks.remove_snapshot(snapshot)
-        snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, asked_at=operation.created_at)
+        snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, requested_at=operation.created_at)
     except Exception:
         _unlock_until_next(operation, volume)
         raise
@@ -82,7 +82,7 @@ def take(operation: Operation) -> Effect:
 @transaction.atomic
 def _unlock_until_next(operation: Operation, volume: Volume) -> None:
     """Unlock the volume until the next attempt: the storage agent may be silent. Raises LeaseLost."""
-    leases.commit_step(operation, args=operation.args | {ASKED_GIB: volume.size_gib})
+    leases.commit_step(operation, args=operation.args | {REQUESTED_GIB: volume.size_gib})
     unlock_early(operation, volume.pk)
 
 

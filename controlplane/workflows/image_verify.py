@@ -13,7 +13,7 @@ from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
-    return (Step("inspect", look_into, undo=discard), Step("publish", publish))
+    return (Step("inspect", inspect_file, undo=discard), Step("publish", publish))
 
 
 def on_success(operation: Operation) -> None:
@@ -29,7 +29,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
         move(image, IMAGE, "error", last_error=error)
 
 
-def look_into(operation: Operation) -> Effect:
+def inspect_file(operation: Operation) -> Effect:
     image = image_of(operation)
     try:
         inspection = inspect(image_store.incoming_path(operation.args["file"]), image.format)

@@ -21,18 +21,18 @@ from controlplane.workflows.workflow_types import Step, StepPending, Workflow
 OFF = "Off"
 POLL_DELAY = timedelta(seconds=2)
 SETTLE = timedelta(seconds=10)
-SEEN_OFF = "see-off"
+WAIT_FOR_OFF = "see-off"
 
 
 def steps(operation: Operation) -> Sequence[Step]:
-    return (Step("power-off", power_off), Step(SEEN_OFF, see_off), Step("see-off-again", confirm_off))
+    return (Step("power-off", power_off), Step(WAIT_FOR_OFF, wait_for_off), Step("see-off-again", confirm_off))
 
 
 def power_off(operation: Operation) -> None:
     bmcs.power_off(_silent(operation))
 
 
-def see_off(operation: Operation) -> None:
+def wait_for_off(operation: Operation) -> None:
     node = _silent(operation)
     state = bmcs.power_state(node)
     if state == OFF:
@@ -44,7 +44,7 @@ def see_off(operation: Operation) -> None:
 
 def confirm_off(operation: Operation) -> None:
     node = _silent(operation)
-    wait = _seen_off_at(operation) + SETTLE - clock.now()
+    wait = _off_since(operation) + SETTLE - clock.now()
     if wait > timedelta(0):
         raise StepPending("Its BMC says Off, and is asked again.", delay=wait)
     state = bmcs.power_state(node)
@@ -54,8 +54,8 @@ def confirm_off(operation: Operation) -> None:
         )
 
 
-def _seen_off_at(operation: Operation) -> datetime:
-    (entry,) = (each for each in operation.steps if each["name"] == SEEN_OFF)
+def _off_since(operation: Operation) -> datetime:
+    (entry,) = (each for each in operation.steps if each["name"] == WAIT_FOR_OFF)
     return datetime.fromisoformat(entry["finished_at"])
 
 
@@ -79,7 +79,7 @@ def on_success(operation: Operation) -> None:
     detail = {
         "bmc": bmcs.bmc_get(node).address,
         "power_state": OFF,
-        "off_since": _seen_off_at(operation).isoformat(),
+        "off_since": _off_since(operation).isoformat(),
         "confirmed_at": clock.now().isoformat(),
     }
     fencing.record_fence_evidence(

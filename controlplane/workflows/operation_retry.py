@@ -89,12 +89,12 @@ def operation_retry(actor: Actor, operation: Operation) -> Operation:
         operation.refresh_from_db()
         if operation.state == "succeeded":
             raise NotRetryable(reason=Message("it has succeeded."))
-        new = _ask(actor, operation)
+        new = _call_handler(actor, operation)
         record_retry(new, operation)
         return new
 
 
-def _ask(actor: Actor, operation: Operation) -> Operation:
+def _call_handler(actor: Actor, operation: Operation) -> Operation:
     handler = RETRY_HANDLERS.get(operation.kind)
     if handler is None or operation.project is None:
         raise NotRetryable(reason=NOT_RETRYABLE.get(operation.kind, OTHERWISE))

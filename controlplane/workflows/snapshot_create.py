@@ -43,7 +43,7 @@ def take(operation: Operation) -> Effect:
         instance = Instance.objects.select_related("node").get(pk=snapshot.instance_id)
         snapshot_moments.take(operation, authorization, instance, [snapshot])
     else:
-        snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, asked_at=operation.created_at)
+        snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, requested_at=operation.created_at)
     return partial(record_taken, snapshot, jti=str(authorization.jti))
 
 

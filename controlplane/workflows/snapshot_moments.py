@@ -1,9 +1,9 @@
-"""Take snapshots of one moment: the guest stands still from before the first one until after the last one.
+"""Take snapshots of one moment: the guest writes nothing from before the first one until after the last one.
 
 Its node freezes its file systems (consistency `filesystem`), or pauses it (`crash`, of several disks). A guest that is
-off stands still as long as the operation has its instance locked. The node ends a freeze by itself after its limit, so
-that a lost worker leaves no guest frozen; the next worker removes the snapshots of the attempt before, which belong to
-another moment, and takes all of them again.
+off writes nothing as long as the operation has its instance locked. The node ends a freeze by itself after its limit,
+so that a lost worker leaves no guest frozen; the next worker removes the snapshots of the attempt before, which belong
+to another moment, and takes all of them again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def take(
         if is_repeated:
             remove(snapshots)  # again: a late call of the attempt before may have taken one, not of this moment
         for snapshot in snapshots:
-            snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, asked_at=operation.created_at)
+            snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, requested_at=operation.created_at)
 
 
 def remove(snapshots: Sequence[Snapshot]) -> None:

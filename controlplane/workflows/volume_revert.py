@@ -1,9 +1,9 @@
 """Give a volume the content of one of its snapshots again. No guest has it open meanwhile.
 
-The copy cannot be undone, since the content from before is gone with its first bytes: the permit is there, and the
-volume closed, before it begins. Until the copy may have begun, the operation can still fail. From then on the storage
-agent is asked: it knows if the copy has begun, and finishes it without another permit. The data goes to no new place,
-so neither the volume's node nor a policy of now stops that.
+The copy cannot be undone, since its first bytes overwrite the former content: the operation gets the permit and closes
+the volume before the copy begins. Until the copy may have begun, the operation can still fail. From then on the storage
+agent decides: it knows if the copy has begun, and finishes it without another permit. The data goes to no new place, so
+neither the volume's node nor a later policy prevents that.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from controlplane.storage_clusters.volume_calls import UNIMPLEMENTED
 from controlplane.workflows import cluster_disks, node_steps, step_permits
 from controlplane.workflows.workflow_types import Step, StepAborted, Workflow
 
-# Among the operation's arguments: the storage agent was asked, and may have begun to copy.
+# Among the operation's arguments: the storage agent was called, and may have begun to copy.
 MAY_HAVE_BEGUN = "may_have_begun"
 STALE = "storage.stale_generation"  # another revert came later, as before the database was restored
 SNAPSHOT_MISSING, VOLUME_MISSING = "storage.snapshot_missing", "storage.volume_missing"
@@ -70,7 +70,7 @@ def revert(operation: Operation) -> None:
     volume = _volume(operation)
     snapshot = Snapshot.objects.select_related("pool__cluster").get(pk=operation.args["snapshot"])
     if operation.args.get(MAY_HAVE_BEGUN):
-        if _is_finished(volume, snapshot):
+        if _finish_if_begun(volume, snapshot):
             return
         _renew_generation(operation, volume)
     _begin(operation, volume, snapshot)
@@ -91,12 +91,12 @@ def _begin(operation: Operation, volume: Volume, snapshot: Snapshot) -> None:
         raise _unbegun(operation, exc) from exc
 
 
-def _is_finished(volume: Volume, snapshot: Snapshot) -> bool:
-    """Finish the copy if it has begun; False: it has not, and does not for this generation, even by a late call.
+def _finish_if_begun(volume: Volume, snapshot: Snapshot) -> bool:
+    """Finish the copy if it has begun; False: it has not begun, and a late call of this generation cannot begin it.
 
     Raises:
-        StepAborted: another revert of the volume has come later, or the copy cannot be finished. The storage agent lets
-            nobody open the mixture of two contents that is left.
+        StepAborted: another revert of the volume has come later, or the copy cannot be finished. The storage agent
+            then opens the volume, a mixture of two contents, for no node.
     """
     try:
         return cluster_disks.finish_revert(volume, snapshot)
@@ -126,13 +126,13 @@ def _is_before_copy(error: CloudError) -> bool:
 
 
 def _record_begun(operation: Operation, may_have_begun: bool) -> None:
-    """Write it before the call: a worker that dies meanwhile leaves it to the next one."""
+    """Record before the call whether a copy may have begun, so that the next worker knows it if this one dies."""
     leases.commit_step(operation, args=operation.args | {MAY_HAVE_BEGUN: may_have_begun})
 
 
 @transaction.atomic
 def _renew_generation(operation: Operation, volume: Volume) -> None:
-    """Begin anew with another generation: the storage agent begins no more revert for the one that it was asked for."""
+    """Begin anew with the next generation: the storage agent rejects late reverts of the present one."""
     _record_begun(operation, False)
     volume.generation += 1
     Volume.objects.filter(pk=volume.pk).update(generation=volume.generation)

@@ -168,8 +168,8 @@ def migrate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
         path = f"/v1/instances/{each['id']}"
         plan = scene.reader.get(f"{path}/migration-plan", by=OPERATOR)
         if plan and plan["nodes"]:
-            asked, kind = f"{path}/actions/migrate", "instance.migrate"
-            return PlannedRequest("POST", asked, kind, {}, resource=each["id"], by=OPERATOR)
+            path_of_action, kind = f"{path}/actions/migrate", "instance.migrate"
+            return PlannedRequest("POST", path_of_action, kind, {}, resource=each["id"], by=OPERATOR)
     return None
 
 

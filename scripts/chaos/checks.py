@@ -374,8 +374,8 @@ def answers(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
     findings = [
         f"operation {rows[key].kind} {key} was told to nobody"
         for key in rows.keys() - documented
-        if str(rows[key].resource_id) not in gone  # its answer was lost, and to ask again is answered "it is gone"
-        and not (key in ends and rows[key].resource_id in documented_ends)  # asked again at the same moment: both end
+        if str(rows[key].resource_id) not in gone  # its answer was lost, and a repeated request gets "deleted"
+        and not (key in ends and rows[key].resource_id in documented_ends)  # two at one moment: both end
         and rows[key].request_id not in by_drains
         and (rows[key].user_id or rows[key].credential_id)  # else the platform asked itself: a guest had failed
     ]
@@ -389,7 +389,7 @@ def answers(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
         elif each["state"] and each["state"] != row.state:
             findings.append(f"operation {row.pk} was told to be {each['state']} and is {row.state}")
         elif last.get(each["resource"]) == row.pk and row.state == "succeeded":
-            findings += [*_unlike_wish(each), *_elsewhere(row)]
+            findings += [*_unlike_request(each), *_elsewhere(row)]
     return findings + _made_twice(outcomes)
 
 
@@ -397,11 +397,11 @@ def _last_operations(rows: Iterable[Operation]) -> dict[str, UUID]:
     return {str(key): row.pk for row in sorted(rows, key=lambda row: row.created_at) for key in row.resource_ids}
 
 
-def _unlike_wish(each: Mapping[str, Any]) -> Findings:
+def _unlike_request(each: Mapping[str, Any]) -> Findings:
     found = (rows.filter(pk=each["resource"]).first() for rows in MADE.values())
     row = next((row for row in found if row is not None), None)
     findings = list[str]()
-    for name, value in each["wish"].items():
+    for name, value in each["requested"].items():
         if name == "instance":
             holder = Attachment.objects.filter(volume_id=each["resource"]).values_list("instance_id", flat=True).first()
             is_so = str(holder) == str(value)

@@ -35,7 +35,7 @@ DOUBTS = 0.15
 class RequestOutcome:
     """The result of a request: the answer (`status`, `code` of an error), and the operation's outcome.
 
-    `name`, `resource`: the subject of the act; `wish`: the state after a successful operation.
+    `name`, `resource`: the subject of the act; `requested`: the state after a successful operation.
     """
 
     act: int
@@ -47,7 +47,7 @@ class RequestOutcome:
     resource: str = ""
     operation: str = ""
     state: str = ""
-    wish: dict[str, Any] = field(default_factory=dict)
+    requested: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -218,7 +218,7 @@ def _request_outcome(
         name=planned_request.name,
         resource=planned_request.resource,
     )
-    outcome.wish = dict(planned_request.then)
+    outcome.requested = dict(planned_request.then)
     document = answer.json() if answer.content else {}
     if answer.is_success:
         outcome.operation = _operation(answer)

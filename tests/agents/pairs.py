@@ -25,21 +25,21 @@ ENDED = (pb.MOVE_PHASE_COMPLETED, pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED)
 
 @dataclass
 class Pair:
-    """Two agents: `source` runs the guest of `wish`, with a second volume and a port; `destination`."""
+    """Two agents: `source` runs the guest of `spec`, with a second volume and a port; `destination`."""
 
     source: AgentUnderTest
     destination: AgentUnderTest
-    wish: pb.EnsureInstanceRequest
+    spec: pb.EnsureInstanceRequest
     data: pb.EnsureVolumeRequest
     port: pb.EnsurePortRequest
     attachment: pb.EnsureAttachmentRequest
 
     @property
     def guest_id(self) -> UUID:
-        return UUID(self.wish.subject.id)
+        return UUID(self.spec.subject.id)
 
     def arrival(self, generation: int = 2) -> pb.EnsureArrivalRequest:
-        request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.wish)
+        request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.spec)
         request.instance.subject.generation = generation
         plugged = request.plugged.add(volume_id=self.data.subject.id)
         plugged.subject.CopyFrom(specs.subject(self.attachment.subject.id, generation))
@@ -47,7 +47,7 @@ class Pair:
 
     def departure(self, uri: str, generation: int = 1, *, deadline_s: int = PATIENCE_S) -> pb.EnsureDepartureRequest:
         return pb.EnsureDepartureRequest(
-            subject=specs.subject(self.wish.subject.id, generation),
+            subject=specs.subject(self.spec.subject.id, generation),
             destination=peer(self.destination),
             uri=uri,
             deadline_s=deadline_s,
@@ -55,7 +55,7 @@ class Pair:
 
     def make_ready(self, generation: int = 2) -> pb.ArrivalState:
         stub = self.destination.stub
-        for volume_id, size in ((self.wish.root_volume_id, 64), (self.data.subject.id, 32)):
+        for volume_id, size in ((self.spec.root_volume_id, 64), (self.data.subject.id, 32)):
             stub.EnsureVolume(specs.volume(volume_id, generation=generation, size_mib=size))
         stub.EnsurePort(specs.port(resource_id=self.port.subject.id, generation=generation))
         return stub.EnsureArrival(self.arrival(generation))
@@ -74,11 +74,11 @@ class Pair:
         return state()
 
     def adopt(self, generation: int = 2, *, has_left: bool = False) -> pb.InstanceState:
-        wish = pb.EnsureInstanceRequest()
-        wish.CopyFrom(self.wish)
-        wish.subject.generation = generation
-        wish.has_left_source = has_left
-        return self.destination.stub.EnsureInstance(wish)
+        spec = pb.EnsureInstanceRequest()
+        spec.CopyFrom(self.spec)
+        spec.subject.generation = generation
+        spec.has_left_source = has_left
+        return self.destination.stub.EnsureInstance(spec)
 
     def lose_power_of_destination(self) -> None:
         lose_power(self.destination.fake)
@@ -118,18 +118,18 @@ def make_pair(agent: AgentUnderTest, other: AgentUnderTest, power: "pb.Power" = 
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    wish.power = power
-    agent.stub.EnsureInstance(wish)
-    attachment = specs.attachment(wish, data)
+    spec = specs.instance(root, port)
+    spec.power = power
+    agent.stub.EnsureInstance(spec)
+    attachment = specs.attachment(spec, data)
     agent.stub.EnsureAttachment(attachment)
-    return Pair(agent, other, wish, data, port, attachment)
+    return Pair(agent, other, spec, data, port, attachment)
 
 
 def receipt_events(pair: Pair, agent: AgentUnderTest) -> list[tuple[object, object]]:
     """Return the events of the guest's receipts."""
     payloads = [signed.read(document).payload for _, document in agent.server.node.permits.receipts.after(0, limit=99)]
-    return [(each["kind"], each["event"]) for each in payloads if each["resource"] == pair.wish.subject.id]
+    return [(each["kind"], each["event"]) for each in payloads if each["resource"] == pair.spec.subject.id]
 
 
 def conflict(call: Callable[[], object]) -> Refusal:

@@ -55,10 +55,10 @@ def test_stopped_guest_moves_without_running(still: Pair) -> None:
     wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")
     assert still.power(still.source) is None
     (come,) = still.destination.stub.Describe(pb.DescribeRequest()).instances
-    assert (come.subject, come.power) == (specs.subject(still.wish.subject.id, 2), pb.POWER_OFF)
+    assert (come.subject, come.power) == (specs.subject(still.spec.subject.id, 2), pb.POWER_OFF)
     assert still.adopt().power == pb.POWER_OFF
     assert still.destination.fake.guests[still.guest_id].starts == 0
-    still.wish.power = pb.POWER_RUNNING
+    still.spec.power = pb.POWER_RUNNING
     assert still.adopt(3).power == pb.POWER_RUNNING
     assert still.destination.fake.guests[still.guest_id].starts == 1
 
@@ -74,7 +74,7 @@ def test_stopped_guest_is_not_reported_as_running_during_migration(still: Pair) 
     for agent in (still.source, still.destination):
         assert agent.fake.adapters().hypervisor.usage(), "it is up"
         assert not UsageSampler(agent.server.node).read(100).guests, "and uses nothing that anybody is told of"
-    still.wish.power = pb.POWER_RUNNING
+    still.spec.power = pb.POWER_RUNNING
     assert conflict(lambda: still.adopt()).code == "agent.guest_not_arrived"
 
 
@@ -87,8 +87,8 @@ def test_receipts_of_a_cold_migration_report_no_run(still: Pair) -> None:
 
 def test_running_guest_is_not_sent_by_cold_migration(still: Pair) -> None:
     uri = still.make_ready().uri
-    still.wish.power, still.wish.subject.generation = pb.POWER_RUNNING, 2
-    still.source.stub.EnsureInstance(still.wish)
+    still.spec.power, still.spec.subject.generation = pb.POWER_RUNNING, 2
+    still.source.stub.EnsureInstance(still.spec)
     error = conflict(lambda: still.source.stub.EnsureDeparture(off(still, uri, generation=2)))
     assert (error.code, "must be off" in error.message) == ("agent.not_movable", True)
     assert still.power(still.source) is Power.RUNNING
@@ -142,7 +142,7 @@ def test_stopped_guest_lost_on_arrival_is_redefined_after_departure(still: Pair)
     assert still.adopt(has_left=True).power == pb.POWER_OFF
     assert still.destination.fake.guests[still.guest_id].starts == 0
     assert receipt_events(still, still.destination) == [("arrival", "opened"), ("arrival", "closed")]
-    still.wish.power = pb.POWER_RUNNING
+    still.spec.power = pb.POWER_RUNNING
     assert still.adopt(3).power == pb.POWER_RUNNING
 
 

@@ -32,10 +32,10 @@ def guest(agent: AgentUnderTest) -> Iterator[str]:
     root, port = specs.volume(), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    agent.stub.EnsureInstance(wish)
-    yield wish.subject.id
-    agent.stub.RemoveInstance(specs.removal(wish.subject))
+    spec = specs.instance(root, port)
+    agent.stub.EnsureInstance(spec)
+    yield spec.subject.id
+    agent.stub.RemoveInstance(specs.removal(spec.subject))
     wait_until(lambda: not lines(), what="the lines to end")
 
 
@@ -103,8 +103,8 @@ def test_a_guest_that_stops_ends_its_consoles(agent: AgentUnderTest, stub: Agent
     viewer = AgentViewer(stub, guest, kind).opened()
     agent.fake.guest_powers_off(UUID(guest))
     assert viewer.end() is grpc.StatusCode.OK
-    again = AgentViewer(stub, guest, kind)
-    assert refusal(again.opened).code == "agent.guest_not_running"
+    late_viewer = AgentViewer(stub, guest, kind)
+    assert refusal(late_viewer.opened).code == "agent.guest_not_running"
 
 
 @pytest.mark.parametrize("kind", ENDS)

@@ -1,4 +1,4 @@
-"""Many nodes in one process: each is one for whoever calls it."""
+"""Many nodes in one process: callers see each as a node of its own."""
 
 import signal
 import socket
@@ -61,8 +61,8 @@ def test_each_node_of_a_fleet_is_separate_and_guests_stop_with_it(
     fleet: tuple[subprocess.Popen[str], list[PermittedStub]],
 ) -> None:
     process, (one, other) = fleet
-    said = [stub.Describe(pb.DescribeRequest()).inventory for stub in (one, other)]
-    assert [inventory.node_id for inventory in said] == [str(node) for node in NODES]
+    inventories = [stub.Describe(pb.DescribeRequest()).inventory for stub in (one, other)]
+    assert [inventory.node_id for inventory in inventories] == [str(node) for node in NODES]
     root = specs.volume()
     one.EnsureVolume(root)
     one.EnsureInstance(specs.instance(root))

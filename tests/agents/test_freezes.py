@@ -167,23 +167,23 @@ def test_guest_that_stops_is_frozen_no_more(agent: AgentUnderTest, guest: str) -
 
 
 def test_removed_guest_leaves_no_freeze(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    freeze(agent, wish.subject.id)
+    spec = build(agent)
+    freeze(agent, spec.subject.id)
     agent.fake._listeners.clear()  # by which the end of the guest would be noticed too
-    agent.stub.RemoveInstance(specs.removal(wish.subject))
-    assert not is_recorded(agent, wish.subject.id)
-    for call in (lambda: freeze(agent, wish.subject.id), lambda: thaw(agent, str(uuid4()))):
+    agent.stub.RemoveInstance(specs.removal(spec.subject))
+    assert not is_recorded(agent, spec.subject.id)
+    for call in (lambda: freeze(agent, spec.subject.id), lambda: thaw(agent, str(uuid4()))):
         assert refusal(call).code == "agent.not_found"
 
 
 def test_hanging_freeze_delays_neither_its_guest_nor_others(agent: AgentUnderTest, tmp_path: Path) -> None:
-    wish, other = build(agent), build_another(agent)
+    spec, other = build(agent), build_another(agent)
     hanging = tmp_path / "hangs"
     hanging.write_text("freeze")
     agent.fake.hang._file = hanging
-    call = agent.stub.bare.FreezeInstance.future(pb.FreezeInstanceRequest(instance_id=wish.subject.id))
-    wait_until(lambda: is_recorded(agent, wish.subject.id), what="the call")
-    off = agent.stub.EnsureInstance(specs.next_generation(wish, power=pb.POWER_OFF))
+    call = agent.stub.bare.FreezeInstance.future(pb.FreezeInstanceRequest(instance_id=spec.subject.id))
+    wait_until(lambda: is_recorded(agent, spec.subject.id), what="the call")
+    off = agent.stub.EnsureInstance(specs.next_generation(spec, power=pb.POWER_OFF))
     assert off.power == pb.POWER_OFF
     assert agent.stub.EnsureInstance(specs.next_generation(other, power=pb.POWER_OFF)).power == pb.POWER_OFF
     assert not call.done()
@@ -195,9 +195,9 @@ def build_another(agent: AgentUnderTest, number: int = 12) -> pb.EnsureInstanceR
     root, port = specs.volume(), specs.port(number)
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    agent.stub.EnsureInstance(wish)
-    return wish
+    spec = specs.instance(root, port)
+    agent.stub.EnsureInstance(spec)
+    return spec
 
 
 def test_frozen_guests_of_a_node_are_counted(agent: AgentUnderTest) -> None:

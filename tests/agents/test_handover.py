@@ -119,7 +119,7 @@ def test_guest_whose_process_dies_before_the_destination_has_all_is_not_handed_o
     assert (departure.woken, departure.recorded) == ([], [])
 
 
-def test_guest_that_goes_on_at_its_source_is_not_handed_over(departure: Departure) -> None:
+def test_guest_that_runs_on_at_its_source_is_not_handed_over(departure: Departure) -> None:
     handover = departure.hand_over()
     handover.resumed()
     departure.proxy.is_whole.set()
@@ -128,7 +128,7 @@ def test_guest_that_goes_on_at_its_source_is_not_handed_over(departure: Departur
     assert (departure.woken, departure.recorded) == ([], [])
 
 
-def test_guest_that_goes_on_while_it_is_killed_is_not_handed_over(
+def test_guest_that_runs_on_while_it_is_killed_is_not_handed_over(
     departure: Departure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its disks may have changed since the pause, and the destination's memory does not know of that."""
@@ -187,7 +187,7 @@ def test_guest_of_a_migration_that_just_failed_is_not_killed(
     assert (departure.woken, departure.recorded) == ([], [])
 
 
-def test_guest_is_resumed_on_the_word_of_libvirt(departure: Departure) -> None:
+def test_guest_is_resumed_after_libvirts_confirmation(departure: Departure) -> None:
     handover = departure.hand_over(b"some")
     handover.confirm()
     assert departure.woken == [departure.tunnel.guest_id]

@@ -34,9 +34,9 @@ def test_heartbeats_continue_while_calls_of_one_kind_hang(agent: AgentUnderTest,
     request = agent.stub.permitted(specs.volume())
     call = agent.stub.bare.EnsureVolume.future(request)
     watch = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100))
-    heard = (event for event in watch if event.HasField("heartbeat"))
+    heartbeats = (event for event in watch if event.HasField("heartbeat"))
     for _ in range(3):
-        next(heard)
+        next(heartbeats)
     agent.stub.EnsurePort(specs.port())
     assert not call.done()
     call.cancel()
@@ -47,13 +47,15 @@ def test_heartbeats_continue_while_calls_of_one_kind_hang(agent: AgentUnderTest,
 
 
 def test_hanging_calls_leave_threads_for_leases_and_watches(agent: AgentUnderTest, hanging: Path) -> None:
-    said = next(iter(agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100)))).heartbeat
+    first_heartbeat = next(iter(agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100)))).heartbeat
     hanging.write_text("remove_volume")
     calls = [
         agent.stub.bare.RemoveVolume.future(pb.RemoveRequest(subject=pb.Subject(id=str(uuid4()), generation=1)))
         for _ in range(THREADS + 10)
     ]
-    renewal = pb.RenewLeaseRequest(boot_id=said.inventory.boot_id, heard_at_ms=said.lease.said_at_ms, duration_s=30)
+    renewal = pb.RenewLeaseRequest(
+        boot_id=first_heartbeat.inventory.boot_id, heard_at_ms=first_heartbeat.lease.said_at_ms, duration_s=30
+    )
     agent.stub.watcher.RenewLease(renewal, timeout=PATIENCE_S)
     watch = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=PATIENCE_S)
     assert next(iter(watch)).HasField("heartbeat")

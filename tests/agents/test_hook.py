@@ -43,7 +43,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a hook belongs to roo
 class RecordingGate:
     reason: str | None = None
     asked: list[tuple[UUID, str]] = field(default_factory=list)
-    told: list[tuple[UUID, str, str]] = field(default_factory=list)
+    reported: list[tuple[UUID, str, str]] = field(default_factory=list)
     domains: list[ET.Element] = field(default_factory=list)
 
     def may_start(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
@@ -54,7 +54,7 @@ class RecordingGate:
         return self.reason
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
-        self.told.append((instance_id, operation, sub_operation))
+        self.reported.append((instance_id, operation, sub_operation))
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_notifications_reach_the_agent_and_never_fail(
 ) -> None:
     gate.reason = "no guest may start"
     assert call(hook, operation).returncode == 0
-    wait_until(lambda: gate.told == [(GUEST, operation, "begin")], what="the news")
+    wait_until(lambda: gate.reported == [(GUEST, operation, "begin")], what="the news")
     server.stop()
     assert call(hook, operation).returncode == 0
     assert call(hook, operation, xml="no XML").returncode == 0
@@ -253,7 +253,7 @@ def test_parallel_starts_are_all_answered(hook: InstalledHook, server: HookServe
 def test_second_installation_writes_nothing_and_a_new_socket_replaces(hook: InstalledHook, tmp_path: Path) -> None:
     def written() -> tuple[int, int, int]:
         found = hook.path.stat()
-        return found.st_ino, found.st_mtime_ns, found.st_ctime_ns  # whoever reads it changes st_atime
+        return found.st_ino, found.st_mtime_ns, found.st_ctime_ns  # each reader changes st_atime
 
     before = written()
     assert not script.install(hook.path, hook.socket)
@@ -330,7 +330,7 @@ def test_hook_installed_after_the_daemon_start_is_reported(hook: InstalledHook) 
     assert hook.state().is_active, "a daemon that starts now finds it"
 
 
-def wish(power: Power) -> InstanceSpec:
+def an_instance(power: Power) -> InstanceSpec:
     return InstanceSpec(
         vcpus=1,
         memory_mib=128,
@@ -376,7 +376,7 @@ def test_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
     permitted = moment + timedelta(minutes=5)
     with starts.allow(SPEC, permitted, aftermath=KVM_AFTERMATH):
         assert "never told" in str(gate.may_start(GUEST, "prepare", DOMAIN))
-        ledger.instances.accept(Subject(GUEST, 1), wish(Power.RUNNING), uses=())
+        ledger.instances.accept(Subject(GUEST, 1), an_instance(Power.RUNNING), uses=())
         assert gate.may_start(GUEST, "prepare", DOMAIN) is None
         assert gate.may_start(GUEST, "start", DOMAIN) is None
     ledger.instances.confirm(GUEST)
@@ -389,7 +389,7 @@ def test_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
     with starts.allow(SPEC, permitted):
         moment = permitted
         assert "no permit is in force" in str(gate.may_start(GUEST, "prepare", DOMAIN))
-    ledger.instances.accept(Subject(GUEST, 2), wish(Power.OFF), uses=())
+    ledger.instances.accept(Subject(GUEST, 2), an_instance(Power.OFF), uses=())
     assert "not wanted running" in str(gate.may_start(GUEST, "prepare", DOMAIN))
     ledger.instances.begin_removal(Subject(GUEST, 3))
     assert "removed" in str(gate.may_start(GUEST, "prepare", DOMAIN))
@@ -438,7 +438,7 @@ def test_expected_guest_may_arrive_once_and_not_start_here(tmp_path: Path) -> No
     ledger = StateStore(tmp_path / "ledger.sqlite")
     gate = PermitGate(ledger, starts)
     assert "never told" in str(gate.may_start(GUEST, "migrate", DOMAIN))
-    arrival = IncomingSpec(wish(Power.RUNNING), Peer(GUEST, "ab" * 32), ())
+    arrival = IncomingSpec(an_instance(Power.RUNNING), Peer(GUEST, "ab" * 32), ())
     ledger.arrivals.accept(Subject(GUEST, 2), arrival, uses=())
     starts.expect(SPEC, moment + timedelta(minutes=5))
     assert gate.may_start(GUEST, "prepare", DOMAIN) is not None, "it comes, or not at all"

@@ -89,9 +89,9 @@ def renew(lease: Lease, *, heard_at_ms: int, duration_s: int = 60, boot_id: str 
 
 def test_lease_runs_from_the_heartbeat_received(machine: Machine) -> None:
     lease = machine.agent()
-    said = lease.status().said_at_ms
+    reported_at_ms = lease.status().said_at_ms
     machine.later(50)  # so long the renewal was on its way
-    renew(lease, heard_at_ms=said)
+    renew(lease, heard_at_ms=reported_at_ms)
     assert lease.status().remaining_ms == 10_000
     machine.later(20)
     assert lease.over_for_s() is None, "the limit is still to come"
@@ -100,7 +100,7 @@ def test_lease_runs_from_the_heartbeat_received(machine: Machine) -> None:
     assert lease.over_for_s() == 1
     with pytest.raises(LeaseExpired):
         lease.check()
-    renew(lease, heard_at_ms=said, duration_s=30)
+    renew(lease, heard_at_ms=reported_at_ms, duration_s=30)
     assert lease.over_for_s() == 1, "a renewal that comes late shortens nothing, and brings nothing back"
 
 
@@ -228,9 +228,9 @@ def test_guests_are_stopped_and_their_receipts_have_the_reason(cut: Cut, dog: Do
         cut.guest.subject.id,
         {"reason": LAPSED},
     )
-    (told,) = cut.agent.stub.Describe(pb.DescribeRequest()).instances
-    assert told.power == pb.POWER_CRASHED
-    assert "not heard for too long" in told.reason
+    (guest,) = cut.agent.stub.Describe(pb.DescribeRequest()).instances
+    assert guest.power == pb.POWER_CRASHED
+    assert "not heard for too long" in guest.reason
     dog.eaten()
     assert FEED in dog.eaten(within_s=PATIENCE_S), "it has done what it had to"
     fencing.stop()
@@ -238,8 +238,8 @@ def test_guests_are_stopped_and_their_receipts_have_the_reason(cut: Cut, dog: Do
     anew = specs.next_generation(cut.guest)
     anew.ClearField("permit")
     cut.agent.stub.EnsureInstance(anew)
-    (told,) = cut.agent.stub.Describe(pb.DescribeRequest()).instances
-    assert (told.power, told.reason) == (pb.POWER_RUNNING, "")
+    (guest,) = cut.agent.stub.Describe(pb.DescribeRequest()).instances
+    assert (guest.power, guest.reason) == (pb.POWER_RUNNING, "")
 
 
 def test_watchdog_is_not_fed_when_guests_cannot_be_stopped(cut: Cut, dog: Dog, fake_fails: None) -> None:
@@ -292,8 +292,8 @@ def test_heartbeat_reports_self_fencing_once_it_holds(stopping: AgentUnderTest) 
     assert (before.lease.fences_within_s, before.lease.problem) == (0, NO_LEASE)
     assert "self-fencing" not in before.inventory.traits
     renewal = pb.RenewLeaseRequest(boot_id=before.inventory.boot_id, heard_at_ms=before.lease.said_at_ms, duration_s=30)
-    told = stopping.stub.watcher.RenewLease(renewal)
-    assert 0 < told.remaining_ms <= 30_000
+    status = stopping.stub.watcher.RenewLease(renewal)
+    assert 0 < status.remaining_ms <= 30_000
     after = heartbeat(stopping)
     assert after.lease.fences_within_s == 60 + STOP_WITHIN_S + 60 + 2
     assert "self-fencing" in after.inventory.traits
@@ -341,17 +341,17 @@ def test_failed_agent_start_disarms_the_watchdog_unless_relied_on(
 
 
 def test_only_the_watcher_renews_the_lease(stopping: AgentUnderTest) -> None:
-    said = heartbeat(stopping)
-    renewal = pb.RenewLeaseRequest(boot_id=said.inventory.boot_id, heard_at_ms=said.lease.said_at_ms, duration_s=30)
+    beat = heartbeat(stopping)
+    renewal = pb.RenewLeaseRequest(boot_id=beat.inventory.boot_id, heard_at_ms=beat.lease.said_at_ms, duration_s=30)
     refused = refusal(lambda: stopping.stub.bare.RenewLease(renewal))
     assert refused.status is grpc.StatusCode.PERMISSION_DENIED
 
 
 def test_node_with_an_expired_lease_refuses_new_work(stopping: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = heartbeat(stopping)
-    renewal = pb.RenewLeaseRequest(boot_id=said.inventory.boot_id, heard_at_ms=said.lease.said_at_ms, duration_s=1)
+    beat = heartbeat(stopping)
+    renewal = pb.RenewLeaseRequest(boot_id=beat.inventory.boot_id, heard_at_ms=beat.lease.said_at_ms, duration_s=1)
     stopping.stub.watcher.RenewLease(renewal)
     lease = stopping.server.node.lease
-    monkeypatch.setattr(lease, "clock_ms", lambda: said.lease.said_at_ms + 62_000)
+    monkeypatch.setattr(lease, "clock_ms", lambda: beat.lease.said_at_ms + 62_000)
     refused = refusal(lambda: stopping.stub.EnsureVolume(specs.volume()))
     assert (refused.code, refused.is_retryable) == ("agent.lease_lapsed", True)

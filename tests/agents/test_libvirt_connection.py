@@ -26,17 +26,17 @@ def test_reported_event_can_be_queried_at_once_on_a_new_connection(monkeypatch: 
     """The receiver of an event queries the guest: an earlier event would find no connection."""
     libvirtd = Answering()
     monkeypatch.setattr(libvirt_connection.libvirt, "open", lambda _uri: libvirtd)
-    created, told = threading.Event(), threading.Event()
+    created, notified = threading.Event(), threading.Event()
     asked: list[object] = []
 
     def on_event(_: object) -> None:
         created.wait(PATIENCE_S)
         with connection.use() as usable:
             asked.append(usable)
-        told.set()
+        notified.set()
 
     connection = LibvirtConnection("any:///", prepare=lambda _: None, on_connect=on_event)
     created.set()
-    assert told.wait(PATIENCE_S)
+    assert notified.wait(PATIENCE_S)
     connection.close()
     assert asked == [libvirtd]

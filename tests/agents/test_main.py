@@ -71,11 +71,11 @@ def test_sigterm_stops_a_watched_agent_cleanly(state_dir: Path, watcher: Issued)
 
 def test_log_is_json_lines_without_tenant_data(state_dir: Path, worker: Issued) -> None:
     root = specs.volume()
-    wish = specs.instance(root)
-    wish.guest_data.user_data = b"#!/bin/sh\necho hunter2\n"
+    spec = specs.instance(root)
+    spec.guest_data.user_data = b"#!/bin/sh\necho hunter2\n"
     with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, log):
         stub.EnsureVolume(root)
-        stub.EnsureInstance(wish)
+        stub.EnsureInstance(spec)
     events = [json.loads(line) for line in log if line.startswith("{")]
     assert {"call", "permit accepted", "stopping"} <= {event["message"] for event in events}
     assert not [line for line in log if "hunter2" in line or "ssh-ed25519" in line]
@@ -83,15 +83,15 @@ def test_log_is_json_lines_without_tenant_data(state_dir: Path, worker: Issued) 
 
 def test_killed_fake_node_returns_as_after_a_power_cut(state_dir: Path, worker: Issued) -> None:
     root = specs.volume()
-    wish = specs.instance(root)
+    spec = specs.instance(root)
     with fake_agent(state_dir, worker, signal.SIGKILL) as (stub, _log):
         stub.EnsureVolume(root)
-        assert stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+        assert stub.EnsureInstance(spec).power == pb.POWER_RUNNING
     with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, _log):
         found = stub.Describe(pb.DescribeRequest())
         assert [state.power for state in found.instances] == [pb.POWER_CRASHED]
         assert not found.lost_domains, "it is still defined: one that is not has left"
-        assert stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+        assert stub.EnsureInstance(spec).power == pb.POWER_RUNNING
 
 
 def test_killed_agent_remembers_permit_uses(state_dir: Path, worker: Issued) -> None:

@@ -85,7 +85,7 @@ def test_other_methods_and_unknown_senders_are_refused() -> None:
         b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n",
     ],
 )
-def test_what_is_no_request_is_refused(head: bytes) -> None:
+def test_invalid_request_is_refused(head: bytes) -> None:
     assert parse(head) is None
 
 

@@ -112,9 +112,9 @@ def tunnel(ca: TestCA, tmp_path: Path) -> Iterator[TunnelPair]:
     guest_id = uuid4()
     target = EchoTarget({(guest_id, node.fingerprint)})
     clock = Clock()
-    door = TunnelListener(Address("127.0.0.1", 0), other, target, now=lambda: clock.now)
-    yield TunnelPair(node, other, unexpected, target, door, guest_id, clock)
-    door.stop()
+    listener = TunnelListener(Address("127.0.0.1", 0), other, target, now=lambda: clock.now)
+    yield TunnelPair(node, other, unexpected, target, listener, guest_id, clock)
+    listener.stop()
 
 
 # ---- who is let in
@@ -284,12 +284,12 @@ def test_plain_text_peer_receives_nothing(tunnel: TunnelPair) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(30)
     to = Address("127.0.0.1", listener.getsockname()[1])
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def answer() -> None:
         client, _ = listener.accept()
         with client:
-            heard.append(client.recv(4000))
+            received.append(client.recv(4000))
             client.sendall(b'{"nonce": "0"}\n')
 
     thread = threading.Thread(target=answer)
@@ -298,7 +298,7 @@ def test_plain_text_peer_receives_nothing(tunnel: TunnelPair) -> None:
         TunnelProxy(tunnel.guest_id, tunnel.node, to, certificate_sha256=tunnel.other.fingerprint).knock()
     thread.join()
     listener.close()
-    assert str(tunnel.guest_id).encode() not in heard[0]
+    assert str(tunnel.guest_id).encode() not in received[0]
 
 
 def test_only_tls_1_3_is_accepted(tunnel: TunnelPair) -> None:

@@ -54,9 +54,9 @@ def test_migrated_guest_is_adopted_and_leaves_no_resources(pair: Pair) -> None:
     assert [each.volume_id for each in held.attachments] == [pair.data.subject.id]
 
     source = pair.source.stub
-    assert source.RemoveInstance(specs.removal(pair.wish.subject)).was_present
+    assert source.RemoveInstance(specs.removal(pair.spec.subject)).was_present
     assert source.RemoveAttachment(specs.removal(pair.attachment.subject)).was_present
-    for volume_id in (pair.wish.root_volume_id, pair.data.subject.id):
+    for volume_id in (pair.spec.root_volume_id, pair.data.subject.id):
         assert source.RemoveVolume(pb.RemoveRequest(subject=specs.subject(volume_id))).was_present
     assert source.RemovePort(specs.removal(pair.port.subject)).was_present
     assert pair.source.fake.is_clean()
@@ -80,14 +80,14 @@ def test_guest_moves_back_to_its_first_node(pair: Pair) -> None:
     pair.end_of(pair.begin())
     pair.adopt()
     for remove, subject in (
-        (pair.source.stub.RemoveInstance, pair.wish.subject),
+        (pair.source.stub.RemoveInstance, pair.spec.subject),
         (pair.source.stub.RemoveAttachment, pair.attachment.subject),
-        (pair.source.stub.RemoveVolume, specs.subject(pair.wish.root_volume_id)),
+        (pair.source.stub.RemoveVolume, specs.subject(pair.spec.root_volume_id)),
         (pair.source.stub.RemoveVolume, pair.data.subject),
         (pair.source.stub.RemovePort, pair.port.subject),
     ):
         remove(specs.removal(subject))
-    back = Pair(pair.destination, pair.source, pair.wish, pair.data, pair.port, pair.attachment)
+    back = Pair(pair.destination, pair.source, pair.spec, pair.data, pair.port, pair.attachment)
     request = back.departure(back.make_ready(3).uri, 2)
     assert back.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
     assert back.adopt(3).power == pb.POWER_RUNNING
@@ -208,7 +208,7 @@ def test_migration_that_fails_at_the_end_keeps_the_guest_at_its_source(pair: Pai
 
 
 @pytest.mark.parametrize("dies", ["hypervisor", "agent"])
-def test_guest_that_was_handed_over_has_left_whatever_the_hypervisor_knows(pair: Pair, dies: str) -> None:
+def test_handed_over_guest_has_left_in_any_state_of_the_hypervisor(pair: Pair, dies: str) -> None:
     """The hypervisor is killed after the guest's process has ended, and before it has forgotten the guest."""
     fake = pair.source.fake
     guest = fake.guests[pair.guest_id]
@@ -224,8 +224,8 @@ def test_guest_that_was_handed_over_has_left_whatever_the_hypervisor_knows(pair:
         pair.source.restart()
     assert pair.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
     assert pair.power(pair.destination) is Power.RUNNING
-    assert conflict(lambda: pair.source.stub.EnsureInstance(pair.wish)).code == "agent.guest_moved"
-    assert pair.source.stub.RemoveInstance(specs.removal(pair.wish.subject)).was_present
+    assert conflict(lambda: pair.source.stub.EnsureInstance(pair.spec)).code == "agent.guest_moved"
+    assert pair.source.stub.RemoveInstance(specs.removal(pair.spec.subject)).was_present
 
 
 def test_cancelled_migration_keeps_the_guest_at_its_source(pair: Pair) -> None:
@@ -262,7 +262,7 @@ def test_retried_migration_needs_a_new_generation(pair: Pair) -> None:
     assert pair.end_of(pair.begin()).phase == pb.MOVE_PHASE_FAILED
     assert pair.is_where_it_was()
     stub = pair.destination.stub
-    for volume_id in (pair.wish.root_volume_id, pair.data.subject.id):
+    for volume_id in (pair.spec.root_volume_id, pair.data.subject.id):
         stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(volume_id, 2)))
     stub.RemovePort(pb.RemoveRequest(subject=specs.subject(pair.port.subject.id, 2)))
     assert pair.destination.fake.is_clean()
@@ -279,7 +279,7 @@ def test_guest_that_cannot_be_adopted_is_not_expected(pair: Pair) -> None:
     stub = pair.destination.stub
     stub.RemoveAttachment(specs.removal(pair.attachment.subject, generation=2))
     assert "stale_generation" in refusal(pair.make_ready).code
-    stub.RemoveInstance(specs.removal(pair.wish.subject, generation=3))
+    stub.RemoveInstance(specs.removal(pair.spec.subject, generation=3))
     assert "stale_generation" in refusal(lambda: pair.make_ready(3)).code
     assert pair.make_ready(4).uri
 
@@ -287,14 +287,14 @@ def test_guest_that_cannot_be_adopted_is_not_expected(pair: Pair) -> None:
 def test_resources_can_be_removed_after_many_migrations(pair: Pair) -> None:
     here, there, generation = pair.source, pair.destination, 1
     for _ in range(20):
-        trip = Pair(here, there, pair.wish, pair.data, pair.port, pair.attachment)
+        trip = Pair(here, there, pair.spec, pair.data, pair.port, pair.attachment)
         request = trip.departure(trip.make_ready(generation + 1).uri, generation)
         assert trip.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
         trip.adopt(generation + 1)
         for remove, resource_id in (
-            (here.stub.RemoveInstance, pair.wish.subject.id),
+            (here.stub.RemoveInstance, pair.spec.subject.id),
             (here.stub.RemoveAttachment, pair.attachment.subject.id),
-            (here.stub.RemoveVolume, pair.wish.root_volume_id),
+            (here.stub.RemoveVolume, pair.spec.root_volume_id),
             (here.stub.RemoveVolume, pair.data.subject.id),
             (here.stub.RemovePort, pair.port.subject.id),
         ):
@@ -308,20 +308,20 @@ def test_guest_cannot_be_changed_during_migration(pair: Pair) -> None:
     request = pair.begin()
     stub = pair.source.stub
     for call in (
-        lambda: stub.EnsureInstance(specs.next_generation(pair.wish)),
-        lambda: stub.EnsureVolume(specs.volume(pair.wish.root_volume_id, generation=2, size_mib=128)),
+        lambda: stub.EnsureInstance(specs.next_generation(pair.spec)),
+        lambda: stub.EnsureVolume(specs.volume(pair.spec.root_volume_id, generation=2, size_mib=128)),
         lambda: stub.RemoveAttachment(specs.removal(pair.attachment.subject)),
     ):
         error = conflict(call)
         assert (error.code, error.is_retryable) == ("agent.guest_moving", True)
     stub.RemoveDeparture(specs.removal(request.subject))
-    assert stub.EnsureInstance(specs.next_generation(pair.wish)).power == pb.POWER_RUNNING
+    assert stub.EnsureInstance(specs.next_generation(pair.spec)).power == pb.POWER_RUNNING
 
 
 def test_departed_guest_is_not_started_at_its_source(pair: Pair) -> None:
     pair.end_of(pair.begin())
-    assert conflict(lambda: pair.source.stub.EnsureInstance(pair.wish)).code == "agent.guest_moved"
-    pair.source.stub.RemoveInstance(specs.removal(pair.wish.subject))
+    assert conflict(lambda: pair.source.stub.EnsureInstance(pair.spec)).code == "agent.guest_moved"
+    pair.source.stub.RemoveInstance(specs.removal(pair.spec.subject))
     assert pair.power(pair.source) is None
 
 
@@ -334,7 +334,7 @@ def test_guest_that_has_not_arrived_is_not_started(pair: Pair) -> None:
 def test_resources_of_an_expected_guest_cannot_be_removed(pair: Pair) -> None:
     pair.make_ready()
     stub = pair.destination.stub
-    root = pb.RemoveRequest(subject=specs.subject(pair.wish.root_volume_id, 2))
+    root = pb.RemoveRequest(subject=specs.subject(pair.spec.root_volume_id, 2))
     port = pb.RemoveRequest(subject=specs.subject(pair.port.subject.id, 2))
     assert conflict(lambda: stub.RemoveVolume(root)).code == "agent.volume_in_use"
     assert conflict(lambda: stub.RemovePort(port)).code == "agent.port_in_use"
@@ -345,7 +345,7 @@ def test_resources_of_an_expected_guest_cannot_be_removed(pair: Pair) -> None:
 
 def test_guest_with_a_read_only_volume_is_not_migrated(pair: Pair) -> None:
     pair.source.stub.RemoveAttachment(specs.removal(pair.attachment.subject))
-    read_only = specs.attachment(pair.wish, pair.data, is_read_only=True)
+    read_only = specs.attachment(pair.spec, pair.data, is_read_only=True)
     pair.source.stub.EnsureAttachment(read_only)
     assert conflict(lambda: pair.source.stub.EnsureDeparture(pair.departure("fake://nowhere:1"))).code == (
         "agent.not_movable"
@@ -353,7 +353,7 @@ def test_guest_with_a_read_only_volume_is_not_migrated(pair: Pair) -> None:
 
 
 def test_stopped_guest_is_not_migrated_live(pair: Pair) -> None:
-    pair.source.stub.EnsureInstance(specs.next_generation(pair.wish, power=pb.POWER_OFF))
+    pair.source.stub.EnsureInstance(specs.next_generation(pair.spec, power=pb.POWER_OFF))
     request = pair.departure("fake://nowhere:1", 2)
     assert conflict(lambda: pair.source.stub.EnsureDeparture(request)).code == "agent.guest_not_running"
 
@@ -467,7 +467,7 @@ def test_guest_lost_on_arrival_starts_from_its_disks_after_departure(pair: Pair)
         assert pair.adopt(has_left=has_left).power == pb.POWER_RUNNING, "it may be said again"
     guest = pair.destination.fake.guests[pair.guest_id]
     assert guest.starts == 1
-    assert [str(disk.volume_id) for disk in guest.spec.disks] == [pair.wish.root_volume_id, pair.data.subject.id]
+    assert [str(disk.volume_id) for disk in guest.spec.disks] == [pair.spec.root_volume_id, pair.data.subject.id]
     assert pair.power(pair.source) is None
 
 
@@ -494,7 +494,7 @@ def test_arriving_guest_is_not_started_even_if_reported_as_departed(pair: Pair) 
 
 def test_removed_guest_that_was_lost_on_arrival_is_not_revived(pair: Pair) -> None:
     lose_it_on_arrival(pair)
-    pair.destination.stub.RemoveInstance(specs.removal(pair.wish.subject, generation=3))
+    pair.destination.stub.RemoveInstance(specs.removal(pair.spec.subject, generation=3))
     assert "stale_generation" in refusal(lambda: pair.adopt(has_left=True)).code
     assert pair.power(pair.destination) is None
 
@@ -508,9 +508,9 @@ def test_next_generation_starts_a_guest_lost_on_arrival(pair: Pair) -> None:
 def test_guest_lost_on_arrival_can_be_removed_with_its_resources(pair: Pair) -> None:
     lose_it_on_arrival(pair)
     stub = pair.destination.stub
-    stub.RemoveInstance(pb.RemoveRequest(subject=specs.subject(pair.wish.subject.id, 3)))
+    stub.RemoveInstance(pb.RemoveRequest(subject=specs.subject(pair.spec.subject.id, 3)))
     assert stub.RemovePort(pb.RemoveRequest(subject=specs.subject(pair.port.subject.id, 3))).was_present
-    assert stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(pair.wish.root_volume_id, 3))).was_present
+    assert stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(pair.spec.root_volume_id, 3))).was_present
 
 
 def test_arrival_is_expected_after_a_restart(pair: Pair) -> None:
@@ -529,7 +529,7 @@ def test_arrival_is_expected_after_a_restart(pair: Pair) -> None:
 def test_consoles_end_with_the_reason_of_the_migration(pair: Pair, ca: TestCA) -> None:
     stub = pair.source.connect(issue_controlplane(ca, ca.folder, process="stream"))
     viewers = [
-        AgentViewer(stub, pair.wish.subject.id, kind).opened() for kind in (pb.CONSOLE_KIND_SERIAL, pb.CONSOLE_KIND_VNC)
+        AgentViewer(stub, pair.spec.subject.id, kind).opened() for kind in (pb.CONSOLE_KIND_SERIAL, pb.CONSOLE_KIND_VNC)
     ]
     pair.end_of(pair.begin())
     for viewer in viewers:

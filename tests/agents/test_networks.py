@@ -67,7 +67,7 @@ def test_older_segment_is_ignored(agent: AgentUnderTest) -> None:
 
 
 def test_a_port_may_be_repeated_with_a_newer_segment(agent: AgentUnderTest) -> None:
-    """The segment is no part of the port's own wish."""
+    """The segment is no part of the port's own spec."""
     request = ensure_port(agent, segment(agent, TWO))
     request.network.segment = segment(agent, THREE, 2)
     agent.stub.EnsurePort(request)

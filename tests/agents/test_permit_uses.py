@@ -179,11 +179,11 @@ def test_a_permit_for_an_older_generation_is_refused(agent: AgentUnderTest) -> N
 def test_old_permit_does_not_plug_an_unplugged_volume(agent: AgentUnderTest) -> None:
     """The permit is about the volume, and the attachment has generations of its own."""
     root, data = specs.volume(), specs.volume()
-    wish = specs.instance(root)
+    spec = specs.instance(root)
     for request in (root, data):
         agent.stub.EnsureVolume(request)
-    agent.stub.EnsureInstance(wish)
-    plug = specs.attachment(wish, data)
+    agent.stub.EnsureInstance(spec)
+    plug = specs.attachment(spec, data)
     plug.permit.CopyFrom(agent.stub.permit_for(plug, resource=data.subject.id))
     agent.stub.bare.EnsureAttachment(plug)
     agent.stub.RemoveAttachment(specs.removal(plug.subject))
@@ -248,15 +248,15 @@ def test_guest_is_stopped_without_a_permit_and_not_changed(agent: AgentUnderTest
     for request in (port, other):
         agent.stub.EnsurePort(request)
     agent.stub.EnsureVolume(root)
-    wish = specs.instance(root, port)
-    agent.stub.EnsureInstance(wish)
-    before = agent.fake.guests[UUID(wish.subject.id)].spec
-    stop = specs.next_generation(wish, power=pb.POWER_OFF, vcpus=64)
+    spec = specs.instance(root, port)
+    agent.stub.EnsureInstance(spec)
+    before = agent.fake.guests[UUID(spec.subject.id)].spec
+    stop = specs.next_generation(spec, power=pb.POWER_OFF, vcpus=64)
     stop.port_ids[:] = [other.subject.id]
     stop.guest_data.user_data = b"#!/bin/sh\n"
     for _ in range(2):
         assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
-    assert agent.fake.guests[UUID(wish.subject.id)].spec == before
+    assert agent.fake.guests[UUID(spec.subject.id)].spec == before
     back_on = specs.next_generation(stop, power=pb.POWER_RUNNING)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(back_on))) == "missing"
 
@@ -265,12 +265,12 @@ def test_guest_is_stopped_without_a_permit_and_not_changed(agent: AgentUnderTest
 def test_stop_of_a_missing_guest_creates_none(agent: AgentUnderTest, removed: bool) -> None:
     root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = specs.instance(root, power=pb.POWER_OFF)
+    spec = specs.instance(root, power=pb.POWER_OFF)
     if removed:
-        agent.stub.EnsureInstance(wish)
-        agent.stub.RemoveInstance(specs.removal(wish.subject))
-        wish = specs.next_generation(wish)
-    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "missing"
+        agent.stub.EnsureInstance(spec)
+        agent.stub.RemoveInstance(specs.removal(spec.subject))
+        spec = specs.next_generation(spec)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(spec))) == "missing"
     assert not agent.fake.guests
 
 
@@ -285,13 +285,13 @@ def test_removing_needs_no_permit(agent: AgentUnderTest) -> None:
     for request in (root, data):
         agent.stub.EnsureVolume(request)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    agent.stub.EnsureInstance(wish)
-    plug = specs.attachment(wish, data)
+    spec = specs.instance(root, port)
+    agent.stub.EnsureInstance(spec)
+    plug = specs.attachment(spec, data)
     agent.stub.EnsureAttachment(plug)
     for removal in (
         Removal("RemoveAttachment", specs.removal(plug.subject)),
-        Removal("RemoveInstance", specs.removal(wish.subject)),
+        Removal("RemoveInstance", specs.removal(spec.subject)),
         Removal("RemovePort", specs.removal(port.subject)),
         Removal("RemoveVolume", specs.removal(data.subject)),
         Removal("RemoveVolume", specs.removal(root.subject)),

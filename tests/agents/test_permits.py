@@ -155,9 +155,9 @@ def test_a_resize_does_not_start_a_guest_and_a_start_does_not_resize_one(agent: 
     root = specs.volume()
     agent.stub.EnsureVolume(root)
     for power, op in ((pb.POWER_RUNNING, "instance.resize"), (pb.POWER_OFF, "instance.start")):
-        wish = specs.instance(root, power=power)
-        wish.permit.CopyFrom(agent.stub.permit_for(wish, op))
-        assert permit_code(refusal(lambda wish=wish: agent.stub.bare.EnsureInstance(wish))) == "wrong_operation"
+        spec = specs.instance(root, power=power)
+        spec.permit.CopyFrom(agent.stub.permit_for(spec, op))
+        assert permit_code(refusal(lambda spec=spec: agent.stub.bare.EnsureInstance(spec))) == "wrong_operation"
     assert not agent.fake.guests
 
 
@@ -165,14 +165,14 @@ def test_a_rebuild_makes_a_disk_and_a_guest_and_no_port_or_attachment(agent: Age
     root = specs.volume()
     off = specs.instance(root, power=pb.POWER_OFF)
     guest = specs.instance(root, resource_id=off.subject.id, generation=2)
-    for call, wish in (("EnsureVolume", root), ("EnsureInstance", off), ("EnsureInstance", guest)):
-        wish.permit.CopyFrom(agent.stub.permit_for(wish, "instance.rebuild"))
-        getattr(agent.stub.bare, call)(wish)
+    for call, spec in (("EnsureVolume", root), ("EnsureInstance", off), ("EnsureInstance", guest)):
+        spec.permit.CopyFrom(agent.stub.permit_for(spec, "instance.rebuild"))
+        getattr(agent.stub.bare, call)(spec)
     data = specs.volume()
     agent.stub.EnsureVolume(data)
-    for call, wish in (("EnsurePort", specs.port()), ("EnsureAttachment", specs.attachment(guest, data))):
-        wish.permit.CopyFrom(agent.stub.permit_for(wish, "instance.rebuild"))
-        error = refusal(lambda call=call, wish=wish: getattr(agent.stub.bare, call)(wish))
+    for call, spec in (("EnsurePort", specs.port()), ("EnsureAttachment", specs.attachment(guest, data))):
+        spec.permit.CopyFrom(agent.stub.permit_for(spec, "instance.rebuild"))
+        error = refusal(lambda call=call, spec=spec: getattr(agent.stub.bare, call)(spec))
         assert permit_code(error) == "wrong_operation"
 
 
@@ -191,16 +191,16 @@ def test_all_resources_of_a_call_must_be_listed(agent: AgentUnderTest) -> None:
     assert code_of(agent, permitted(agent, volume, contents=Contents(volumes=own))) == "not_listed"
     assert code_of(agent, permitted(agent, volume, contents=Contents(volumes=own, images=("b" * 64,)))) == "not_listed"
 
-    wish = specs.instance(specs.volume(), specs.port())
-    own = (wish.subject.id,)
+    spec = specs.instance(specs.volume(), specs.port())
+    own = (spec.subject.id,)
     for contents in (
-        Contents(instances=own, nics=tuple(wish.port_ids)),
-        Contents(instances=own, volumes=(wish.root_volume_id,)),
+        Contents(instances=own, nics=tuple(spec.port_ids)),
+        Contents(instances=own, volumes=(spec.root_volume_id,)),
     ):
-        wish.permit.CopyFrom(agent.stub.permit_for(wish, contents=contents))
-        assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "not_listed"
+        spec.permit.CopyFrom(agent.stub.permit_for(spec, contents=contents))
+        assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(spec))) == "not_listed"
 
-    plug = specs.attachment(wish, specs.volume())
+    plug = specs.attachment(spec, specs.volume())
     own = (plug.subject.id,)
     for contents in (
         Contents(attachments=own, volumes=(plug.volume_id,)),
@@ -230,21 +230,21 @@ def test_network_card_must_match_its_permit(agent: AgentUnderTest, field: str, v
 def test_a_guest_does_not_start_with_a_volume_that_its_permit_does_not_list(agent: AgentUnderTest) -> None:
     """A volume that was plugged in while the guest was off is opened by the start."""
     root, data = specs.volume(), specs.volume()
-    wish = specs.instance(root, power=pb.POWER_OFF)
+    spec = specs.instance(root, power=pb.POWER_OFF)
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
-    agent.stub.EnsureInstance(wish)
-    plug = specs.attachment(wish, data)
+    agent.stub.EnsureInstance(spec)
+    plug = specs.attachment(spec, data)
     agent.stub.EnsureAttachment(plug)
 
-    start = specs.next_generation(wish, power=pb.POWER_RUNNING)
+    start = specs.next_generation(spec, power=pb.POWER_RUNNING)
     own = {"instances": (start.subject.id,), "volumes": (root.subject.id,)}
     start.permit.CopyFrom(agent.stub.permit_for(start, contents=Contents(**own)))
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "not_listed"
     own["attachments"] = (plug.subject.id,)
     start.permit.CopyFrom(agent.stub.permit_for(start, contents=Contents(**own)))
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "not_listed"
-    assert agent.fake.guests[UUID(wish.subject.id)].starts == 0
+    assert agent.fake.guests[UUID(spec.subject.id)].starts == 0
     start.ClearField("permit")
     assert agent.stub.EnsureInstance(start).power == pb.POWER_RUNNING
 
@@ -257,17 +257,17 @@ def test_sizes_above_the_permit_are_refused(agent: AgentUnderTest) -> None:
     root = specs.volume()
     agent.stub.EnsureVolume(root)
     for sizes in ({"vcpus": 2}, {"memory_mib": 129}):
-        wish = specs.instance(root, **sizes)
-        wish.permit.CopyFrom(agent.stub.permit_for(wish, limits=one_gib))
-        assert permit_code(refusal(lambda wish=wish: agent.stub.bare.EnsureInstance(wish))) == "over_limit"
+        spec = specs.instance(root, **sizes)
+        spec.permit.CopyFrom(agent.stub.permit_for(spec, limits=one_gib))
+        assert permit_code(refusal(lambda spec=spec: agent.stub.bare.EnsureInstance(spec))) == "over_limit"
 
 
 def test_a_guest_belongs_to_the_project_of_its_permit(agent: AgentUnderTest) -> None:
     root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = specs.instance(root)
-    wish.permit.CopyFrom(agent.stub.permit_for(wish, project=specs.new_id()))
-    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "wrong_project"
+    spec = specs.instance(root)
+    spec.permit.CopyFrom(agent.stub.permit_for(spec, project=specs.new_id()))
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(spec))) == "wrong_project"
 
 
 # ---- policies

@@ -58,7 +58,7 @@ def there(tmp_path: Path, folder: Path, ca: TestCA, worker: Issued, here: AgentU
     other.stop()
 
 
-def wish(volume_id: str | None = None, *, generation: int = 1, size_mib: int = 64) -> pb.EnsureVolumeRequest:
+def a_volume(volume_id: str | None = None, *, generation: int = 1, size_mib: int = 64) -> pb.EnsureVolumeRequest:
     """A new one, or one that is there."""
     request = specs.volume(volume_id, generation=generation, size_mib=size_mib)
     request.pool, request.is_taken_over = NAME, volume_id is not None
@@ -73,9 +73,9 @@ def files(folder: Path) -> list[str]:
 
 
 def test_node_reports_pools_by_their_marker(here: AgentUnderTest, folder: Path) -> None:
-    (told,) = here.stub.Describe(pb.DescribeRequest()).inventory.pools
-    assert (told.name, told.uuid, told.path) == (NAME, str(pools.read(folder)), str(folder))
-    assert told.size_gib > 0
+    (pool,) = here.stub.Describe(pb.DescribeRequest()).inventory.pools
+    assert (pool.name, pool.uuid, pool.path) == (NAME, str(pools.read(folder)), str(folder))
+    assert pool.size_gib > 0
 
 
 def test_an_empty_mount_point_is_no_pool(tmp_path: Path) -> None:
@@ -117,14 +117,14 @@ def test_invalid_pool_name_is_refused(paths: dict[str, Path]) -> None:
 def test_a_volume_that_one_node_has_made_is_taken_over_by_another(
     here: AgentUnderTest, there: AgentUnderTest, folder: Path
 ) -> None:
-    created = wish()
+    created = a_volume()
     here.stub.EnsureVolume(created)
-    state = there.stub.EnsureVolume(wish(created.subject.id, generation=2))
+    state = there.stub.EnsureVolume(a_volume(created.subject.id, generation=2))
     assert (state.size_bytes, state.pool) == (64 * MIB, NAME)
     assert there.fake.call_counts["create_volume"] == 0, "it was there"
     assert files(folder) == [f"{created.subject.id}.qcow2"]
-    assert there.stub.EnsureVolume(wish(created.subject.id, generation=3, size_mib=96)).size_bytes == 96 * MIB
-    smaller = wish(created.subject.id, generation=2)
+    assert there.stub.EnsureVolume(a_volume(created.subject.id, generation=3, size_mib=96)).size_bytes == 96 * MIB
+    smaller = a_volume(created.subject.id, generation=2)
     assert refusal(lambda: here.stub.EnsureVolume(smaller)).code == "agent.volume_would_shrink"
 
 
@@ -132,19 +132,19 @@ def test_image_of_an_existing_volume_is_not_requested(here: AgentUnderTest, ther
     content = b"x" * 1024
     header = specs.image_header(content)
     here.fake.images[header.sha256] = 1024
-    created = wish()
+    created = a_volume()
     created.image_sha256 = header.sha256
     assert refusal(lambda: here.stub.EnsureVolume(created)).code == "agent.not_found", "the agent knows of no image"
     here.stub.EnsureImage(image_stream(header, content))
     here.stub.EnsureVolume(created)
     assert here.stub.RemoveImage(pb.RemoveImageRequest(sha256=header.sha256)).was_present, "the copy is whole"
-    assert there.stub.EnsureVolume(wish(created.subject.id, generation=2)).size_bytes == 64 * MIB
-    assert here.stub.EnsureVolume(wish(created.subject.id, generation=2, size_mib=96)).size_bytes == 96 * MIB
+    assert there.stub.EnsureVolume(a_volume(created.subject.id, generation=2)).size_bytes == 64 * MIB
+    assert here.stub.EnsureVolume(a_volume(created.subject.id, generation=2, size_mib=96)).size_bytes == 96 * MIB
 
 
 def test_missing_volume_is_not_taken_over_as_an_empty_one(there: AgentUnderTest, folder: Path) -> None:
     """An empty disk in its place would look to the guest as if its data had been erased."""
-    error = refusal(lambda: there.stub.EnsureVolume(wish(specs.new_id())))
+    error = refusal(lambda: there.stub.EnsureVolume(a_volume(specs.new_id())))
     assert "is missing from pool 'shared'" in error.message
     assert (error.is_retryable, files(folder)) == (False, [])
     local = specs.volume()
@@ -153,15 +153,15 @@ def test_missing_volume_is_not_taken_over_as_an_empty_one(there: AgentUnderTest,
 
 
 def test_forgotten_volume_keeps_its_file(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
-    created = wish()
+    created = a_volume()
     here.stub.EnsureVolume(created)
-    there.stub.EnsureVolume(wish(created.subject.id, generation=2))
+    there.stub.EnsureVolume(a_volume(created.subject.id, generation=2))
     assert here.stub.ForgetVolume(specs.removal(created.subject)).was_present
     assert not here.stub.ForgetVolume(specs.removal(created.subject)).was_present
     assert not here.stub.Describe(pb.DescribeRequest()).volumes
     assert files(folder) == [f"{created.subject.id}.qcow2"]
     assert refusal(lambda: here.stub.EnsureVolume(created)).code == "agent.permit.stale_generation"
-    assert here.stub.EnsureVolume(wish(created.subject.id, generation=3)).size_bytes == 64 * MIB, "it may come back"
+    assert here.stub.EnsureVolume(a_volume(created.subject.id, generation=3)).size_bytes == 64 * MIB, "it may come back"
 
 
 def test_local_volume_is_not_forgotten(here: AgentUnderTest) -> None:
@@ -172,7 +172,7 @@ def test_local_volume_is_not_forgotten(here: AgentUnderTest) -> None:
 
 
 def test_volume_in_use_by_a_guest_is_not_forgotten(here: AgentUnderTest, folder: Path) -> None:
-    root = wish()
+    root = a_volume()
     here.stub.EnsureVolume(root)
     guest = specs.instance(root)
     here.stub.EnsureInstance(guest)
@@ -182,7 +182,7 @@ def test_volume_in_use_by_a_guest_is_not_forgotten(here: AgentUnderTest, folder:
 
 
 def test_any_node_deletes_a_volume_once(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
-    created = wish()
+    created = a_volume()
     here.stub.EnsureVolume(created)
     removal = specs.removal(created.subject)
     removal.pool = NAME
@@ -192,14 +192,14 @@ def test_any_node_deletes_a_volume_once(here: AgentUnderTest, there: AgentUnderT
 
 
 def test_a_volume_does_not_change_between_pool_and_node(here: AgentUnderTest) -> None:
-    created = wish()
+    created = a_volume()
     here.stub.EnsureVolume(created)
     elsewhere = specs.volume(created.subject.id, generation=2)
     assert "stays in the pool" in refusal(lambda: here.stub.EnsureVolume(elsewhere)).message
 
 
 def test_volume_survives_an_unmounted_pool(here: AgentUnderTest, folder: Path) -> None:
-    created = wish()
+    created = a_volume()
     here.stub.EnsureVolume(created)
     (folder / pools.MARKER).rename(folder / "away")
     error = refusal(lambda: here.stub.EnsureVolume(created))
@@ -210,17 +210,19 @@ def test_volume_survives_an_unmounted_pool(here: AgentUnderTest, folder: Path) -
 
 def test_a_guest_moves_without_its_disk(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
     """The destination opens what the source has open, and the source forgets it."""
-    root = wish()
+    root = a_volume()
     here.stub.EnsureVolume(root)
     guest = specs.instance(root)
     here.stub.EnsureInstance(guest)
-    there.stub.EnsureVolume(wish(root.subject.id, generation=2))
+    there.stub.EnsureVolume(a_volume(root.subject.id, generation=2))
     arrival = pb.EnsureArrivalRequest(instance=guest, source=_peer(here))
     arrival.instance.subject.generation = 2
     uri = there.stub.EnsureArrival(arrival).uri
-    going = pb.EnsureDepartureRequest(subject=guest.subject, destination=_peer(there), uri=uri, deadline_s=PATIENCE_S)
-    here.stub.EnsureDeparture(going)
-    _until_completed(here, going)
+    departure = pb.EnsureDepartureRequest(
+        subject=guest.subject, destination=_peer(there), uri=uri, deadline_s=PATIENCE_S
+    )
+    here.stub.EnsureDeparture(departure)
+    _until_completed(here, departure)
     arrived = specs.next_generation(guest)
     there.stub.EnsureInstance(arrived)
     here.stub.RemoveInstance(specs.removal(guest.subject))
@@ -235,8 +237,8 @@ def _peer(agent: AgentUnderTest) -> pb.Peer:
     return pb.Peer(node_id=str(agent.node_id), certificate_sha256="aa" * 32)
 
 
-def _until_completed(agent: AgentUnderTest, going: pb.EnsureDepartureRequest) -> None:
-    wait_until(lambda: agent.stub.EnsureDeparture(going).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end")
+def _until_completed(agent: AgentUnderTest, departure: pb.EnsureDepartureRequest) -> None:
+    wait_until(lambda: agent.stub.EnsureDeparture(departure).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end")
 
 
 # ---- files

@@ -35,9 +35,9 @@ def held(agent: AgentUnderTest, request: pb.EnsurePortRequest) -> PortSpec:
     return agent.fake.ports[UUID(request.subject.id)]
 
 
-def cards(agent: AgentUnderTest, wish: pb.EnsureInstanceRequest) -> list[str]:
+def cards(agent: AgentUnderTest, spec: pb.EnsureInstanceRequest) -> list[str]:
     """Return the taps of the running guest."""
-    running = agent.fake.guests[UUID(wish.subject.id)].running
+    running = agent.fake.guests[UUID(spec.subject.id)].running
     assert running is not None
     return [nic.device for nic in running.nics]
 
@@ -172,55 +172,55 @@ def three() -> list[pb.EnsurePortRequest]:
 
 
 @pytest.fixture
-def wish(agent: AgentUnderTest, three: list[pb.EnsurePortRequest]) -> pb.EnsureInstanceRequest:
+def spec(agent: AgentUnderTest, three: list[pb.EnsurePortRequest]) -> pb.EnsureInstanceRequest:
     """A running guest with the first two of three ports."""
     root = specs.volume()
     agent.stub.EnsureVolume(root)
     for request in three:
         agent.stub.EnsurePort(request)
-    wish = specs.instance(root, *three[:2])
-    agent.stub.EnsureInstance(wish)
-    return wish
+    spec = specs.instance(root, *three[:2])
+    agent.stub.EnsureInstance(spec)
+    return spec
 
 
 def with_ports(
     before: pb.EnsureInstanceRequest, *requests: pb.EnsurePortRequest, **changes: object
 ) -> pb.EnsureInstanceRequest:
-    wish = specs.next_generation(before, **changes)
-    wish.ClearField("permit")
-    wish.port_ids[:] = [request.subject.id for request in requests]
-    return wish
+    spec = specs.next_generation(before, **changes)
+    spec.ClearField("permit")
+    spec.port_ids[:] = [request.subject.id for request in requests]
+    return spec
 
 
 def test_running_guest_gets_and_loses_cards(
-    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], wish: pb.EnsureInstanceRequest
+    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], spec: pb.EnsureInstanceRequest
 ) -> None:
     first, second, third = three
-    changed = with_ports(wish, first, third)
+    changed = with_ports(spec, first, third)
     for _ in range(2):
         assert agent.stub.EnsureInstance(changed).power == pb.POWER_RUNNING
-        assert cards(agent, wish) == taps(first, third)
-    assert agent.fake.guests[UUID(wish.subject.id)].starts == 1
+        assert cards(agent, spec) == taps(first, third)
+    assert agent.fake.guests[UUID(spec.subject.id)].starts == 1
     assert agent.stub.RemovePort(specs.removal(second.subject)).was_present
     assert refusal(lambda: agent.stub.RemovePort(specs.removal(third.subject))).code == "agent.port_in_use"
 
 
 def test_card_under_a_permit_for_ports(
-    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], wish: pb.EnsureInstanceRequest
+    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], spec: pb.EnsureInstanceRequest
 ) -> None:
     for op, ports in (("port.attach", three), ("port.detach", three[:1])):
-        wish = with_ports(wish, *ports)
-        wish.permit.CopyFrom(agent.stub.permit_for(wish, op=op))
-        agent.stub.EnsureInstance(wish)
-        assert cards(agent, wish) == taps(*ports)
+        spec = with_ports(spec, *ports)
+        spec.permit.CopyFrom(agent.stub.permit_for(spec, op=op))
+        agent.stub.EnsureInstance(spec)
+        assert cards(agent, spec) == taps(*ports)
 
 
 def test_guest_that_keeps_a_card_keeps_the_port_in_use(
-    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], wish: pb.EnsureInstanceRequest
+    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], spec: pb.EnsureInstanceRequest
 ) -> None:
     first, second, _ = three
     agent.fake.ignore_detach = True
-    changed = with_ports(wish, first)
+    changed = with_ports(spec, first)
     for _ in range(2):
         pending = refusal(lambda: agent.stub.EnsureInstance(changed))
         assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
@@ -232,34 +232,34 @@ def test_guest_that_keeps_a_card_keeps_the_port_in_use(
 
 
 def test_detachment_can_be_undone(
-    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], wish: pb.EnsureInstanceRequest
+    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], spec: pb.EnsureInstanceRequest
 ) -> None:
     first, second, _ = three
     agent.fake.ignore_detach = True
-    changed = with_ports(wish, first)
+    changed = with_ports(spec, first)
     refusal(lambda: agent.stub.EnsureInstance(changed))
     agent.stub.EnsureInstance(with_ports(changed, first, second))
-    assert cards(agent, wish) == taps(first, second)
+    assert cards(agent, spec) == taps(first, second)
 
 
 def test_stopped_guest_frees_its_port_at_once(
-    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], wish: pb.EnsureInstanceRequest
+    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], spec: pb.EnsureInstanceRequest
 ) -> None:
     first, second, third = three
-    stopped = with_ports(wish, first, third, power=pb.POWER_OFF)
+    stopped = with_ports(spec, first, third, power=pb.POWER_OFF)
     stopped.permit.CopyFrom(agent.stub.permit_for(stopped, op="port.detach"))
     agent.stub.EnsureInstance(stopped)
     assert agent.stub.RemovePort(specs.removal(second.subject)).was_present
     agent.stub.EnsureInstance(with_ports(stopped, first, third, power=pb.POWER_RUNNING))
-    assert cards(agent, wish) == taps(first, third)
+    assert cards(agent, spec) == taps(first, third)
 
 
 def test_guest_that_shuts_down_keeps_its_cards_until_it_is_off(
-    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], wish: pb.EnsureInstanceRequest
+    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], spec: pb.EnsureInstanceRequest
 ) -> None:
     first, second, _ = three
     agent.fake.ignore_detach = agent.fake.ignore_shutdown = True
-    changed = with_ports(wish, first)
+    changed = with_ports(spec, first)
     refusal(lambda: agent.stub.EnsureInstance(changed))
     down = specs.next_generation(changed, power=pb.POWER_SHUTDOWN)
     assert agent.stub.EnsureInstance(down).power == pb.POWER_RUNNING
@@ -269,10 +269,10 @@ def test_guest_that_shuts_down_keeps_its_cards_until_it_is_off(
 
 
 def test_failed_plug_is_repeated(
-    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], wish: pb.EnsureInstanceRequest
+    agent: AgentUnderTest, three: list[pb.EnsurePortRequest], spec: pb.EnsureInstanceRequest
 ) -> None:
     agent.fake.fail_next("plug_card", AdapterError("no slot", retryable=True))
-    changed = with_ports(wish, *three)
+    changed = with_ports(spec, *three)
     assert refusal(lambda: agent.stub.EnsureInstance(changed)).is_retryable
     agent.stub.EnsureInstance(changed)
-    assert cards(agent, wish) == taps(*three)
+    assert cards(agent, spec) == taps(*three)

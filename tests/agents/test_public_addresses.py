@@ -10,7 +10,7 @@ import pytest
 
 from agents.lab.shell import wait_until
 from agents.node.adapters.network_specs import Address
-from agents.node.departures import SENT_ON_S, Departures, Home
+from agents.node.departed_addresses import SENT_ON_S, DepartedAddresses, Home
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents.parsing import Malformed
 from andromede_core.permits import network_ports
@@ -78,7 +78,7 @@ def test_newest_list_decides_about_public_addresses(agent: AgentUnderTest) -> No
     assert not agent.fake.public.local
 
 
-def test_port_comes_with_its_addresses_and_takes_them_along(agent: AgentUnderTest) -> None:
+def test_addresses_are_added_and_removed_with_their_port(agent: AgentUnderTest) -> None:
     port = specs.port()
     ports = {port.subject.id: listed(port, translated(port))}
     port.ports = agent.authority.network_ports(zone=specs.ZONE, network=NETWORK, version=1, ports=ports)
@@ -192,7 +192,7 @@ def test_node_on_which_the_guest_runs_answers_and_the_former_one_sends_on(pair: 
     wait_until(lambda: local(destination) == {PUBLIC: (port.subject.id, False)}, what="the guest's address")
     pair.adopt()
     assert local(destination) == {PUBLIC: (port.subject.id, False)}
-    source.stub.RemoveInstance(specs.removal(pair.wish.subject))
+    source.stub.RemoveInstance(specs.removal(pair.spec.subject))
     send(source, 2, {port.subject.id: listed(port, translated(port), nodes=(OTHER,))})
     assert (source.fake.public.local, len(source.fake.public.moved)) == ((), 1)
     send(source, 3, {port.subject.id: listed(port, nodes=(OTHER,))})
@@ -210,13 +210,13 @@ def test_guest_that_stays_keeps_its_address(pair: Pair) -> None:
 
 def test_addresses_are_sent_on_for_a_minute() -> None:
     now_s = 0.0
-    departures, home = Departures(now_s=lambda: now_s), Home(NETWORK, ME)
-    assert departures.note({PUBLIC: home, ROUTED: home}) == {}
-    assert departures.note({ROUTED: home}) == {PUBLIC: home}
+    departed, home = DepartedAddresses(now_s=lambda: now_s), Home(NETWORK, ME)
+    assert departed.record({PUBLIC: home, ROUTED: home}) == {}
+    assert departed.record({ROUTED: home}) == {PUBLIC: home}
     now_s = SENT_ON_S - 1
-    assert departures.note({}) == {PUBLIC: home, ROUTED: home}
+    assert departed.record({}) == {PUBLIC: home, ROUTED: home}
     now_s = SENT_ON_S
-    assert departures.note({}) == {ROUTED: home}
-    assert departures.has_been_here(ROUTED) and not departures.has_been_here(PUBLIC)
-    assert departures.note({ROUTED: home}) == {}
-    assert not departures.is_any
+    assert departed.record({}) == {ROUTED: home}
+    assert departed.has_been_here(ROUTED) and not departed.has_been_here(PUBLIC)
+    assert departed.record({ROUTED: home}) == {}
+    assert not departed.is_any

@@ -56,12 +56,12 @@ def test_only_unmanaged_resources_are_reported(agent: AgentUnderTest) -> None:
 
 
 def test_lost_guests_and_volumes_are_reported(agent: AgentUnderTest) -> None:
-    wish = build(agent)
+    spec = build(agent)
     assert not agent.stub.Describe(pb.DescribeRequest()).lost_domains
-    del agent.fake.guests[UUID(wish.subject.id)]
-    del agent.fake.volumes[UUID(wish.root_volume_id)]
+    del agent.fake.guests[UUID(spec.subject.id)]
+    del agent.fake.volumes[UUID(spec.root_volume_id)]
     described = agent.stub.Describe(pb.DescribeRequest())
-    assert list(described.lost_domains) == [wish.subject.id]
+    assert list(described.lost_domains) == [spec.subject.id]
     assert [each.size_bytes for each in described.volumes] == [0]
 
 
@@ -123,10 +123,10 @@ def test_domain_with_a_managed_disk_is_not_harmless(agent: AgentUnderTest) -> No
 
 
 def test_discarded_orphan_guest_is_destroyed_like_a_deleted_one(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    found = quarantine_request(pb.STRAY_KIND_DOMAIN, guest_name(UUID(wish.subject.id)))
+    spec = build(agent)
+    found = quarantine_request(pb.STRAY_KIND_DOMAIN, guest_name(UUID(spec.subject.id)))
     assert agent.stub.EnsureQuarantine(found).is_present
-    assert agent.fake.guests[UUID(wish.subject.id)].power is Power.PAUSED
+    assert agent.fake.guests[UUID(spec.subject.id)].power is Power.PAUSED
     assert agent.stub.RemoveQuarantine(specs.removal(found.subject)).is_present
     assert not agent.fake.guests
     described = agent.stub.Describe(pb.DescribeRequest())
@@ -137,9 +137,9 @@ def test_discarded_orphan_guest_is_destroyed_like_a_deleted_one(agent: AgentUnde
 def test_only_an_unused_volume_is_quarantined_with_its_file(
     agent: AgentUnderTest,
 ) -> None:
-    wish, data = build(agent), specs.volume()
+    spec, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    used = quarantine_request(pb.STRAY_KIND_FILE, f"volumes/{wish.root_volume_id}.qcow2")
+    used = quarantine_request(pb.STRAY_KIND_FILE, f"volumes/{spec.root_volume_id}.qcow2")
     assert refusal(lambda: agent.stub.EnsureQuarantine(used)).code == "agent.volume_in_use"
     free = quarantine_request(pb.STRAY_KIND_FILE, f"volumes/{data.subject.id}.qcow2")
     agent.stub.EnsureQuarantine(free)
@@ -190,11 +190,11 @@ def test_managed_port_is_forgotten_with_its_tap(agent: AgentUnderTest) -> None:
 
 
 def test_attachment_is_unplugged_only_on_removal(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), specs.volume()
+    spec, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    plug = specs.attachment(wish, data)
+    plug = specs.attachment(spec, data)
     agent.stub.EnsureAttachment(plug)
-    running = agent.fake.guests[UUID(wish.subject.id)]
+    running = agent.fake.guests[UUID(spec.subject.id)]
     found = quarantine_request(pb.STRAY_KIND_ATTACHMENT, plug.subject.id)
     assert agent.stub.EnsureQuarantine(found).is_present
     assert running.running is not None

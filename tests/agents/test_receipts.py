@@ -68,9 +68,9 @@ def running(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
     """A running guest: receipts 1 (its disk) and 2."""
     root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = agent.stub.permitted(specs.instance(root, vcpus=2))
-    agent.stub.EnsureInstance(wish)
-    return wish
+    spec = agent.stub.permitted(specs.instance(root, vcpus=2))
+    agent.stub.EnsureInstance(spec)
+    return spec
 
 
 # ---- what is told
@@ -85,12 +85,12 @@ def test_each_resource_gets_open_and_close_receipts_under_its_permit(agent: Agen
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port, vcpus=2, memory_mib=256)
-    agent.stub.EnsureInstance(wish)
-    plug = specs.attachment(wish, data)
+    spec = specs.instance(root, port, vcpus=2, memory_mib=256)
+    agent.stub.EnsureInstance(spec)
+    plug = specs.attachment(spec, data)
     agent.stub.EnsureAttachment(plug)
     agent.stub.RemoveAttachment(specs.removal(plug.subject))
-    agent.stub.RemoveInstance(specs.removal(wish.subject))
+    agent.stub.RemoveInstance(specs.removal(spec.subject))
     agent.stub.RemovePort(specs.removal(port.subject))
     agent.stub.RemoveVolume(specs.removal(root.subject))
     agent.stub.RemoveImage(pb.RemoveImageRequest(sha256=header.sha256))
@@ -101,7 +101,7 @@ def test_each_resource_gets_open_and_close_receipts_under_its_permit(agent: Agen
         ("volume", root.subject.id, 1),
         ("volume", data.subject.id, 3),
         ("port", port.subject.id, 1),
-        ("instance", wish.subject.id, 1),
+        ("instance", spec.subject.id, 1),
         ("attachment", plug.subject.id, 1),
     ]
     assert [summary_of(each) for each in found[:6]] == [("opened", *each) for each in expected]
@@ -111,7 +111,7 @@ def test_each_resource_gets_open_and_close_receipts_under_its_permit(agent: Agen
     assert found[1]["jti"] == jti_of(root) == found[9]["jti"]
     assert found[1]["measured"] == {"size_bytes": 64 * specs.MIB, "image": header.sha256}
     assert found[4]["measured"] == {
-        "domain": wish.subject.id,
+        "domain": spec.subject.id,
         "vcpus": 2,
         "memory_mib": 256,
         "virt_type": agent.fake.adapters().hypervisor.host().virt_type,
@@ -176,50 +176,50 @@ def test_a_flood_of_bad_permits_does_not_fill_the_disk(agent: AgentUnderTest, mo
 @pytest.mark.parametrize("how", ["crash", "guest_powers_off"])
 def test_guest_that_stops_by_itself_gets_a_close_receipt(agent: AgentUnderTest, how: str) -> None:
     stream = watch(agent)
-    wish = running(agent)
+    spec = running(agent)
     assert [next_receipt(agent, stream)["event"] for _ in range(2)] == ["opened", "opened"]
-    getattr(agent.fake, how)(UUID(wish.subject.id))
+    getattr(agent.fake, how)(UUID(spec.subject.id))
     closed = next_receipt(agent, stream)
-    assert summary_of(closed) == ("closed", "instance", wish.subject.id, 1)
-    assert closed["jti"] == jti_of(wish)  # type: ignore[arg-type]
-    agent.stub.EnsureInstance(wish)
-    assert summary_of(next_receipt(agent, stream)) == ("opened", "instance", wish.subject.id, 1)
+    assert summary_of(closed) == ("closed", "instance", spec.subject.id, 1)
+    assert closed["jti"] == jti_of(spec)  # type: ignore[arg-type]
+    agent.stub.EnsureInstance(spec)
+    assert summary_of(next_receipt(agent, stream)) == ("opened", "instance", spec.subject.id, 1)
 
 
 def test_stopped_guest_gets_its_close_receipt_before_the_answer(agent: AgentUnderTest) -> None:
-    wish = running(agent)
-    agent.stub.bare.EnsureInstance(without_permit(specs.next_generation(wish, power=pb.POWER_OFF)))
-    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+    spec = running(agent)
+    agent.stub.bare.EnsureInstance(without_permit(specs.next_generation(spec, power=pb.POWER_OFF)))
+    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", spec.subject.id, 1)
 
 
 def test_guest_that_ignores_shutdown_gets_no_close_receipt(agent: AgentUnderTest) -> None:
     agent.fake.ignore_shutdown = True
-    wish = running(agent)
-    agent.stub.bare.EnsureInstance(without_permit(specs.next_generation(wish, power=pb.POWER_SHUTDOWN)))
+    spec = running(agent)
+    agent.stub.bare.EnsureInstance(without_permit(specs.next_generation(spec, power=pb.POWER_SHUTDOWN)))
     assert agent.server.node.permits.receipts.last_number == 2
-    agent.fake.guest_powers_off(UUID(wish.subject.id))
-    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+    agent.fake.guest_powers_off(UUID(spec.subject.id))
+    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", spec.subject.id, 1)
 
 
 def test_guest_stopped_without_the_agent_gets_a_close_receipt(agent: AgentUnderTest) -> None:
-    wish = running(agent)
+    spec = running(agent)
     agent.stop()
-    guest = agent.fake.guests[UUID(wish.subject.id)]
+    guest = agent.fake.guests[UUID(spec.subject.id)]
     guest.power, guest.running = Power.OFF, None  # nobody heard of it
     agent.start()
-    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", spec.subject.id, 1)
 
 
 def test_running_guest_gets_no_close_receipt_at_a_restart(agent: AgentUnderTest) -> None:
-    wish = running(agent)
+    spec = running(agent)
     agent.restart()
-    agent.stub.EnsureInstance(wish)
+    agent.stub.EnsureInstance(spec)
     assert agent.server.node.permits.receipts.last_number == 2
 
 
-def without_permit(wish: pb.EnsureInstanceRequest) -> pb.EnsureInstanceRequest:
-    wish.ClearField("permit")
-    return wish
+def without_permit(spec: pb.EnsureInstanceRequest) -> pb.EnsureInstanceRequest:
+    spec.ClearField("permit")
+    return spec
 
 
 # ---- on their way
@@ -338,23 +338,23 @@ def inventory(agent: AgentUnderTest) -> Payload:
 
 
 def test_inventory_shows_actual_resources(agent: AgentUnderTest) -> None:
-    wish = running(agent)
+    spec = running(agent)
     data = specs.volume()
     agent.stub.EnsureVolume(data)
-    plug = specs.attachment(wish, data)
+    plug = specs.attachment(spec, data)
     agent.stub.EnsureAttachment(plug)
     agent.fake.foreign_domains.append("somebody-elses")
     disguised = [f"volumes/{data.subject.id}", f"images/{'0' * 64}.qcow2"]
     agent.fake.foreign_files += ["volumes/smuggled.raw", "images/latest", *disguised]
     resources = inventory(agent)
-    disks = sorted([wish.root_volume_id, data.subject.id])
-    jti = jti_of(wish)  # type: ignore[arg-type]
-    assert resources["domains"] == [{"id": wish.subject.id, "power": "running", "permit": jti, "disks": disks}]
+    disks = sorted([spec.root_volume_id, data.subject.id])
+    jti = jti_of(spec)  # type: ignore[arg-type]
+    assert resources["domains"] == [{"id": spec.subject.id, "power": "running", "permit": jti, "disks": disks}]
     assert resources["unknown_domains"] == ["somebody-elses"]
-    named = [wish.root_volume_id, data.subject.id, "volumes/smuggled.raw", disguised[0]]
+    named = [spec.root_volume_id, data.subject.id, "volumes/smuggled.raw", disguised[0]]
     assert sorted(resources["volumes"]) == sorted(named)  # type: ignore[call-overload]
     assert resources["images"] == [disguised[1], "images/latest"]
-    assert resources["attachments"] == [{"id": plug.subject.id, "instance": wish.subject.id, "volume": data.subject.id}]
+    assert resources["attachments"] == [{"id": plug.subject.id, "instance": spec.subject.id, "volume": data.subject.id}]
     assert resources["trust"] == {"keyset": 1, "charter": 1, "epoch": 1, "deny": 0}
     assert (resources["last_receipt"], resources["refusals"]) == (4, {})
 

@@ -24,55 +24,55 @@ def build(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
     root, port = specs.volume(), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
-    return wish
+    spec = specs.instance(root, port)
+    assert agent.stub.EnsureInstance(spec).power == pb.POWER_RUNNING
+    return spec
 
 
-def guest(agent: AgentUnderTest, wish: pb.EnsureInstanceRequest):
-    return agent.fake.guests[UUID(wish.subject.id)]
+def guest(agent: AgentUnderTest, spec: pb.EnsureInstanceRequest):
+    return agent.fake.guests[UUID(spec.subject.id)]
 
 
 # ---- the whole life
 
 
 def test_guest_is_created_and_removed_completely(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    assert guest(agent, wish).running.vcpus == 1
-    assert agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
-    assert agent.stub.RemovePort(pb.RemoveRequest(subject=specs.subject(wish.port_ids[0]))).was_present
-    assert agent.stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(wish.root_volume_id))).was_present
+    spec = build(agent)
+    assert guest(agent, spec).running.vcpus == 1
+    assert agent.stub.RemoveInstance(specs.removal(spec.subject)).was_present
+    assert agent.stub.RemovePort(pb.RemoveRequest(subject=specs.subject(spec.port_ids[0]))).was_present
+    assert agent.stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(spec.root_volume_id))).was_present
     assert agent.fake.is_clean()
     assert not agent.stub.Describe(pb.DescribeRequest()).instances
 
 
 def test_repeated_calls_have_one_effect(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    first = agent.stub.EnsureInstance(wish)
-    assert agent.stub.EnsureInstance(wish) == first
-    assert guest(agent, wish).starts == 1
-    assert agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
-    assert not agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
+    spec = build(agent)
+    first = agent.stub.EnsureInstance(spec)
+    assert agent.stub.EnsureInstance(spec) == first
+    assert guest(agent, spec).starts == 1
+    assert agent.stub.RemoveInstance(specs.removal(spec.subject)).was_present
+    assert not agent.stub.RemoveInstance(specs.removal(spec.subject)).was_present
 
 
 def test_guest_is_restarted_only_while_expected_and_unchanged(
     agent: AgentUnderTest,
 ) -> None:
-    wish = build(agent)
-    guest_id, guard = UUID(wish.subject.id), agent.server.node.adapters.restarts.guard
-    removal = Thread(target=lambda: agent.stub.RemoveInstance(specs.removal(wish.subject)))
-    with guard(guest_id) as is_meant:
-        assert is_meant
+    spec = build(agent)
+    guest_id, guard = UUID(spec.subject.id), agent.server.node.adapters.restarts.guard
+    removal = Thread(target=lambda: agent.stub.RemoveInstance(specs.removal(spec.subject)))
+    with guard(guest_id) as is_expected:
+        assert is_expected
         removal.start()
         removal.join(0.3)
         assert removal.is_alive() and guest_id in agent.fake.guests
     removal.join()
-    with guard(guest_id) as is_meant:
-        assert not is_meant
+    with guard(guest_id) as is_expected:
+        assert not is_expected
     stopped = specs.next_generation(build(agent), power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    with guard(UUID(stopped.subject.id)) as is_meant:
-        assert not is_meant
+    with guard(UUID(stopped.subject.id)) as is_expected:
+        assert not is_expected
 
 
 def test_removal_of_an_unknown_resource_is_recorded(agent: AgentUnderTest) -> None:
@@ -85,9 +85,9 @@ def test_removal_of_an_unknown_resource_is_recorded(agent: AgentUnderTest) -> No
 
 
 def test_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    agent.stub.EnsureInstance(specs.next_generation(wish, vcpus=2))
-    late = refusal(lambda: agent.stub.EnsureInstance(wish))
+    spec = build(agent)
+    agent.stub.EnsureInstance(specs.next_generation(spec, vcpus=2))
+    late = refusal(lambda: agent.stub.EnsureInstance(spec))
     assert (late.status, late.code, late.is_retryable) == (
         grpc.StatusCode.PERMISSION_DENIED,
         "agent.permit.stale_generation",
@@ -96,17 +96,17 @@ def test_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
 
 
 def test_removed_generation_stays_removed_after_a_restart(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    agent.stub.RemoveInstance(specs.removal(wish.subject))
+    spec = build(agent)
+    agent.stub.RemoveInstance(specs.removal(spec.subject))
     agent.restart()
-    assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.permit.stale_generation"
-    assert agent.stub.EnsureInstance(specs.next_generation(wish)).power == pb.POWER_RUNNING
+    assert refusal(lambda: agent.stub.EnsureInstance(spec)).code == "agent.permit.stale_generation"
+    assert agent.stub.EnsureInstance(specs.next_generation(spec)).power == pb.POWER_RUNNING
 
 
 def test_changed_content_of_one_generation_is_refused(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    wish.memory_mib += 64
-    assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.generation_reused"
+    spec = build(agent)
+    spec.memory_mib += 64
+    assert refusal(lambda: agent.stub.EnsureInstance(spec)).code == "agent.generation_reused"
 
 
 # ---- authority
@@ -206,18 +206,18 @@ def test_an_id_must_be_a_canonical_uuid(agent: AgentUnderTest, resource_id: str)
 
 
 def test_sizes_of_zero_or_absurd_are_refused(agent: AgentUnderTest) -> None:
-    wish = build(agent)
+    spec = build(agent)
     for changes in ({"vcpus": 100_000}, {"memory_mib": 2**50}):
-        changed = specs.next_generation(wish, **changes)
+        changed = specs.next_generation(spec, **changes)
         assert refusal(lambda changed=changed: agent.stub.EnsureInstance(changed)).code == "agent.bad_request"
     empty = specs.volume(size_mib=0)
     assert refusal(lambda: agent.stub.EnsureVolume(empty)).code == "agent.bad_request"
 
 
 def test_user_data_has_a_limit(agent: AgentUnderTest) -> None:
-    wish = specs.next_generation(build(agent))
-    wish.guest_data.user_data = b"#" * (64 * 1024 + 1)
-    assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.bad_request"
+    spec = specs.next_generation(build(agent))
+    spec.guest_data.user_data = b"#" * (64 * 1024 + 1)
+    assert refusal(lambda: agent.stub.EnsureInstance(spec)).code == "agent.bad_request"
 
 
 # ---- images
@@ -279,24 +279,24 @@ def test_a_volume_grows_and_never_shrinks(agent: AgentUnderTest) -> None:
 
 
 def test_the_volume_of_a_running_guest_grows_through_the_hypervisor(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    agent.stub.EnsureVolume(specs.volume(wish.root_volume_id, generation=2, size_mib=256))
+    spec = build(agent)
+    agent.stub.EnsureVolume(specs.volume(spec.root_volume_id, generation=2, size_mib=256))
     assert (agent.fake.call_counts["grow_disk"], agent.fake.call_counts["grow_volume"]) == (1, 0)
 
 
 def test_limits_of_a_volume_reach_its_running_guest_and_its_next_start(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    limited = specs.volume(wish.root_volume_id, generation=2)
+    spec = build(agent)
+    limited = specs.volume(spec.root_volume_id, generation=2)
     limited.limits.CopyFrom(pb.IoLimits(iops=500, bytes_per_s=10**8))
     for _ in range(2):
         agent.stub.EnsureVolume(limited)
-    running = agent.fake.guests[UUID(wish.subject.id)].running
+    running = agent.fake.guests[UUID(spec.subject.id)].running
     assert running is not None and running.disks[0].limits == IoLimits(500, 10**8)
-    stopped = specs.next_generation(wish, power=pb.POWER_OFF)
+    stopped = specs.next_generation(spec, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    agent.stub.EnsureVolume(specs.volume(wish.root_volume_id, generation=3))
+    agent.stub.EnsureVolume(specs.volume(spec.root_volume_id, generation=3))
     agent.stub.EnsureInstance(specs.next_generation(stopped, power=pb.POWER_RUNNING))
-    running = agent.fake.guests[UUID(wish.subject.id)].running
+    running = agent.fake.guests[UUID(spec.subject.id)].running
     assert running is not None and running.disks[0].limits == NO_LIMITS
 
 
@@ -315,22 +315,22 @@ def test_lost_volume_is_not_replaced_by_an_empty_one(agent: AgentUnderTest) -> N
 
 
 def test_volume_and_port_in_use_are_kept(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    volume = pb.RemoveRequest(subject=specs.subject(wish.root_volume_id))
-    port = pb.RemoveRequest(subject=specs.subject(wish.port_ids[0]))
+    spec = build(agent)
+    volume = pb.RemoveRequest(subject=specs.subject(spec.root_volume_id))
+    port = pb.RemoveRequest(subject=specs.subject(spec.port_ids[0]))
     assert refusal(lambda: agent.stub.RemoveVolume(volume)).code == "agent.volume_in_use"
     assert refusal(lambda: agent.stub.RemovePort(port)).code == "agent.port_in_use"
     described = agent.stub.Describe(pb.DescribeRequest())
-    assert [state.attached_to for state in described.volumes] == [wish.subject.id]
+    assert [state.attached_to for state in described.volumes] == [spec.subject.id]
 
 
 # ---- power
 
 
 def test_shutdown_waits_for_the_guest_and_off_does_not(agent: AgentUnderTest) -> None:
-    wish = build(agent)
+    spec = build(agent)
     agent.fake.ignore_shutdown = True
-    asked = specs.next_generation(wish, power=pb.POWER_SHUTDOWN)
+    asked = specs.next_generation(spec, power=pb.POWER_SHUTDOWN)
     assert agent.stub.EnsureInstance(asked).power == pb.POWER_RUNNING
     agent.fake.ignore_shutdown = False
     assert agent.stub.EnsureInstance(asked).power == pb.POWER_OFF
@@ -340,81 +340,81 @@ def test_shutdown_waits_for_the_guest_and_off_does_not(agent: AgentUnderTest) ->
 
 
 def test_a_restart_happens_once(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    restarted = specs.next_generation(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
+    spec = build(agent)
+    restarted = specs.next_generation(spec, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
     assert agent.stub.EnsureInstance(restarted).restart_count == 1
     agent.stub.EnsureInstance(restarted)
     agent.restart()
     agent.stub.EnsureInstance(restarted)
-    assert guest(agent, wish).restarts == 1
+    assert guest(agent, spec).restarts == 1
 
 
 def test_failed_restart_is_retried(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    restarted = specs.next_generation(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
+    spec = build(agent)
+    restarted = specs.next_generation(spec, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
     agent.fake.fail_next("reboot", AdapterError("no", retryable=True))
     assert refusal(lambda: agent.stub.EnsureInstance(restarted)).is_retryable
     agent.stub.EnsureInstance(restarted)
-    assert guest(agent, wish).restarts == 1
+    assert guest(agent, spec).restarts == 1
 
 
 def test_restart_of_a_stopped_guest_starts_it(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    stopped = specs.next_generation(wish, power=pb.POWER_OFF)
+    spec = build(agent)
+    stopped = specs.next_generation(spec, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
     both = specs.next_generation(stopped, power=pb.POWER_RUNNING, restart=pb.Restart(count=4))
     assert agent.stub.EnsureInstance(both).restart_count == 4
-    assert (guest(agent, wish).starts, guest(agent, wish).restarts) == (2, 0)
+    assert (guest(agent, spec).starts, guest(agent, spec).restarts) == (2, 0)
 
 
 def test_a_new_size_waits_for_the_next_start(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    resized = specs.next_generation(wish, vcpus=4)
+    spec = build(agent)
+    resized = specs.next_generation(spec, vcpus=4)
     agent.stub.EnsureInstance(resized)
-    assert (guest(agent, wish).spec.vcpus, guest(agent, wish).running.vcpus) == (4, 1)
+    assert (guest(agent, spec).spec.vcpus, guest(agent, spec).running.vcpus) == (4, 1)
     stopped = specs.next_generation(resized, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
     agent.stub.EnsureInstance(specs.next_generation(stopped, power=pb.POWER_RUNNING))
-    assert guest(agent, wish).running.vcpus == 4
+    assert guest(agent, spec).running.vcpus == 4
 
 
 def test_a_guest_that_vanished_with_the_node_counts_as_crashed(agent: AgentUnderTest) -> None:
-    wish = build(agent)
+    spec = build(agent)
     agent.fake.guests.clear()
-    (state,) = agent.stub.Describe(pb.DescribeRequest(ids=[wish.subject.id])).instances
+    (state,) = agent.stub.Describe(pb.DescribeRequest(ids=[spec.subject.id])).instances
     assert state.power == pb.POWER_CRASHED
-    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(spec).power == pb.POWER_RUNNING
 
 
 # ---- attachments
 
 
 def test_volume_is_plugged_into_and_unplugged_from_a_running_guest(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), specs.volume()
+    spec, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    request = specs.attachment(wish, data)
+    request = specs.attachment(spec, data)
     state = agent.stub.EnsureAttachment(request)
     assert state.serial == data.subject.id.replace("-", "")[:20]
-    assert [str(d.volume_id) for d in guest(agent, wish).running.disks] == [wish.root_volume_id, data.subject.id]
+    assert [str(d.volume_id) for d in guest(agent, spec).running.disks] == [spec.root_volume_id, data.subject.id]
     assert agent.stub.EnsureAttachment(request) == state
     assert agent.stub.RemoveAttachment(specs.removal(request.subject)).was_present
     assert not agent.stub.RemoveAttachment(specs.removal(request.subject)).was_present
-    assert len(guest(agent, wish).running.disks) == len(guest(agent, wish).spec.disks) == 1
+    assert len(guest(agent, spec).running.disks) == len(guest(agent, spec).spec.disks) == 1
 
 
 def test_a_volume_has_one_user(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), specs.volume()
+    spec, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    agent.stub.EnsureAttachment(specs.attachment(wish, data))
-    assert refusal(lambda: agent.stub.EnsureAttachment(specs.attachment(wish, data))).code == "agent.volume_in_use"
+    agent.stub.EnsureAttachment(specs.attachment(spec, data))
+    assert refusal(lambda: agent.stub.EnsureAttachment(specs.attachment(spec, data))).code == "agent.volume_in_use"
     other = specs.instance(data)
     assert refusal(lambda: agent.stub.EnsureInstance(other)).code == "agent.volume_in_use"
 
 
 def test_a_guest_that_keeps_a_disk_keeps_the_volume_in_use(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), specs.volume()
+    spec, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    request = specs.attachment(wish, data)
+    request = specs.attachment(spec, data)
     agent.stub.EnsureAttachment(request)
     agent.fake.ignore_detach = True
     pending = refusal(lambda: agent.stub.RemoveAttachment(specs.removal(request.subject)))
@@ -427,15 +427,15 @@ def test_a_guest_that_keeps_a_disk_keeps_the_volume_in_use(agent: AgentUnderTest
 
 
 def test_attachments_survive_a_stop_and_outlive_their_instance(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), specs.volume()
+    spec, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    request = specs.attachment(wish, data)
+    request = specs.attachment(spec, data)
     agent.stub.EnsureAttachment(request)
-    stopped = specs.next_generation(wish, power=pb.POWER_OFF)
+    stopped = specs.next_generation(spec, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
     agent.stub.EnsureInstance(specs.next_generation(stopped, power=pb.POWER_RUNNING))
-    assert len(guest(agent, wish).running.disks) == 2
-    agent.stub.RemoveInstance(pb.RemoveRequest(subject=specs.subject(wish.subject.id, 9)))
+    assert len(guest(agent, spec).running.disks) == 2
+    agent.stub.RemoveInstance(pb.RemoveRequest(subject=specs.subject(spec.subject.id, 9)))
     assert agent.stub.RemoveAttachment(specs.removal(request.subject)).was_present
     assert agent.stub.RemoveVolume(specs.removal(data.subject)).was_present
 
@@ -446,11 +446,11 @@ def test_attachments_survive_a_stop_and_outlive_their_instance(agent: AgentUnder
 def test_unavailable_hypervisor_is_a_retryable_error(agent: AgentUnderTest) -> None:
     root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = specs.instance(root)
+    spec = specs.instance(root)
     agent.fake.fail_next("start", HypervisorUnavailable("libvirtd does not answer"))
-    refused = refusal(lambda: agent.stub.EnsureInstance(wish))
+    refused = refusal(lambda: agent.stub.EnsureInstance(spec))
     assert (refused.status, refused.is_retryable) == (grpc.StatusCode.UNAVAILABLE, True)
-    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(spec).power == pb.POWER_RUNNING
 
 
 def test_unexpected_error_hides_its_details(agent: AgentUnderTest) -> None:
@@ -461,10 +461,10 @@ def test_unexpected_error_hides_its_details(agent: AgentUnderTest) -> None:
 
 
 def test_ports_are_restored_when_the_agent_starts(agent: AgentUnderTest) -> None:
-    wish = build(agent)
+    spec = build(agent)
     agent.fake.ports.clear()
     agent.restart()
-    assert [str(port_id) for port_id in agent.fake.ports] == list(wish.port_ids)
+    assert [str(port_id) for port_id in agent.fake.ports] == list(spec.port_ids)
 
 
 def test_a_second_agent_on_the_same_state_is_refused(agent: AgentUnderTest) -> None:
@@ -488,25 +488,25 @@ def test_heartbeat_reports_network_problems(agent: AgentUnderTest) -> None:
     stream = events(agent)
     (event,) = heartbeats(stream, 1)
     stream.cancel()
-    told = event.heartbeat.networks
-    assert (told.connections_problem, told.rules_problem) == ("It is almost full.", "They were gone.")
+    report = event.heartbeat.networks
+    assert (report.connections_problem, report.rules_problem) == ("It is almost full.", "They were gone.")
 
 
 def test_watch_starts_with_a_heartbeat_and_repeats_it(agent: AgentUnderTest) -> None:
-    wish = build(agent)
+    spec = build(agent)
     stream = events(agent)
     first, second = heartbeats(stream, 2)
     assert first.heartbeat.inventory.node_id == str(specs.NODE_ID)
     assert first.heartbeat.inventory.zone == specs.ZONE
-    assert [state.subject.id for state in second.heartbeat.instances] == [wish.subject.id]
+    assert [state.subject.id for state in second.heartbeat.instances] == [spec.subject.id]
     stream.cancel()
 
 
 def test_crash_is_reported_at_once(agent: AgentUnderTest) -> None:
-    wish = build(agent)
+    spec = build(agent)
     stream = events(agent, heartbeat_interval_ms=3_600_000)
     heartbeats(stream, 1)
-    agent.fake.crash(UUID(wish.subject.id), "It panicked.")
+    agent.fake.crash(UUID(spec.subject.id), "It panicked.")
     event = next(event for event in stream if event.WhichOneof("event") == "instance")
     assert (event.instance.power, event.instance.reason) == (pb.POWER_CRASHED, "It panicked.")
     stream.cancel()
@@ -527,19 +527,19 @@ def test_watchers_do_not_starve_calls(agent: AgentUnderTest) -> None:
 
 
 def test_the_console_is_read_from_both_ends(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    whole = agent.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=wish.subject.id))
+    spec = build(agent)
+    whole = agent.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=spec.subject.id))
     assert b"booted" in whole.data
-    end = agent.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=wish.subject.id, offset=-8, max_bytes=4))
+    end = agent.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=spec.subject.id, offset=-8, max_bytes=4))
     assert (end.data, end.offset) == (whole.data[-8:-4], whole.total_bytes - 8)
     unknown = pb.ReadConsoleRequest(instance_id=specs.new_id())
     assert refusal(lambda: agent.stub.ReadConsole(unknown)).status is grpc.StatusCode.NOT_FOUND
 
 
 def test_describe_reports_unmanaged_domains_and_accepts_a_filter(agent: AgentUnderTest) -> None:
-    wish = build(agent)
+    spec = build(agent)
     agent.fake.foreign_domains.append("somebody-elses")
     everything = agent.stub.Describe(pb.DescribeRequest())
     assert list(everything.unknown_domains) == ["somebody-elses"]
-    only = agent.stub.Describe(pb.DescribeRequest(ids=[wish.subject.id]))
+    only = agent.stub.Describe(pb.DescribeRequest(ids=[spec.subject.id]))
     assert (len(only.instances), len(only.volumes), len(only.ports)) == (1, 0, 0)

@@ -21,11 +21,11 @@ def test_working_node_passes_and_keeps_no_test_resources(agent: AgentUnderTest) 
 
 
 @pytest.mark.parametrize(
-    ("call", "said"), [("probe", "A probe guest"), ("create_volume", "A disk"), ("ensure_port", "A network")]
+    ("call", "step"), [("probe", "A probe guest"), ("create_volume", "A disk"), ("ensure_port", "A network")]
 )
-def test_failed_check_is_named_and_leaves_nothing(agent: AgentUnderTest, call: str, said: str) -> None:
+def test_failed_check_is_named_and_leaves_nothing(agent: AgentUnderTest, call: str, step: str) -> None:
     agent.fake.fail_next(call, AdapterError("It is broken.", retryable=False))
-    assert first_problem(agent.server.node) == f"{said}: It is broken."
+    assert first_problem(agent.server.node) == f"{step}: It is broken."
     assert not agent.fake.volumes
     assert not agent.fake.ports
     assert first_problem(agent.server.node) == ""

@@ -41,21 +41,21 @@ def ledger(tmp_path: Path) -> Iterator[StateStore]:
 def test_spec_is_read_back_by_the_next_process(ledger: StateStore, tmp_path: Path) -> None:
     root, port = specs.volume(), specs.port()
     instance = decoding.instance(specs.instance(root, port, restart=pb.Restart(count=3, kind=pb.RESTART_KIND_RESET)))
-    port_wish = decoding.port(port)
+    port_spec = decoding.port(port)
     ledger.instances.accept(Subject(ID, 1), instance, uses=[])
-    ledger.ports.accept(Subject(port_wish.id, 1), port_wish, uses=[])
+    ledger.ports.accept(Subject(port_spec.id, 1), port_spec, uses=[])
     ledger.record_progress(ID, GuestProgress(3, has_started=True))
     ledger.close()
     with closing(StateStore(tmp_path / "ledger.sqlite")) as later:
         assert later.instances.require(ID).spec == instance
-        assert later.ports.require(port_wish.id).spec == port_wish
+        assert later.ports.require(port_spec.id).spec == port_spec
         assert later.guest_progress(ID) == GuestProgress(3, has_started=True)
 
 
 def test_user_data_of_any_bytes_is_remembered() -> None:
-    wish = decoding.instance(specs.instance(specs.volume()))
-    text = codec.dumps(wish)
-    assert codec.loads(InstanceSpec, text) == wish
+    guest = decoding.instance(specs.instance(specs.volume()))
+    text = codec.dumps(guest)
+    assert codec.loads(InstanceSpec, text) == guest
     assert codec.dumps(codec.loads(InstanceSpec, text)) == text
 
 

@@ -87,10 +87,10 @@ def test_repeated_removal_renews_the_tombstone(agent: AgentUnderTest) -> None:
 def test_user_data_of_a_removed_guest_is_erased_from_the_database(agent: AgentUnderTest) -> None:
     root, secret = specs.volume(), b"join-token-" * 50
     agent.stub.EnsureVolume(root)
-    wish = specs.instance(root, power=pb.POWER_OFF)
-    wish.guest_data.user_data = secret
-    agent.stub.EnsureInstance(wish)
-    agent.stub.bare.RemoveInstance(specs.removal(wish.subject))
+    spec = specs.instance(root, power=pb.POWER_OFF)
+    spec.guest_data.user_data = secret
+    agent.stub.EnsureInstance(spec)
+    agent.stub.bare.RemoveInstance(specs.removal(spec.subject))
     agent.stop()
     files = list(agent.state_dir.glob("ledger.sqlite*"))
     assert files and not any(b"am9pbi10b2tlbi1q" in path.read_bytes() for path in files)

@@ -35,14 +35,14 @@ def watch(
 
 
 def test_watcher_that_requests_usage_receives_that_of_each_guest(agent: AgentUnderTest) -> None:
-    wish = build(agent)
+    spec = build(agent)
     stream = watch(agent, usage_interval_ms=TURN_MS)
     first, second = readings(stream, 2)
     stream.cancel()
     (was,), (now,) = first.guests, second.guests
-    assert (now.id, now.vcpus) == (wish.subject.id, wish.vcpus)
-    assert [disk.volume_id for disk in now.disks] == [wish.root_volume_id]
-    assert [port.port_id for port in now.ports] == list(wish.port_ids)
+    assert (now.id, now.vcpus) == (spec.subject.id, spec.vcpus)
+    assert [disk.volume_id for disk in now.disks] == [spec.root_volume_id]
+    assert [port.port_id for port in now.ports] == list(spec.port_ids)
     assert now.cpu_ns > was.cpu_ns
     assert now.disks[0].read_bytes > was.disks[0].read_bytes
     assert now.ports[0].in_bytes > was.ports[0].in_bytes
@@ -52,8 +52,8 @@ def test_watcher_that_requests_usage_receives_that_of_each_guest(agent: AgentUnd
 
 
 def test_counters_of_rules_come_with_the_ports_usage(agent: AgentUnderTest) -> None:
-    wish = build(agent)
-    (port_id,) = wish.port_ids
+    spec = build(agent)
+    (port_id,) = spec.port_ids
     stream = watch(agent, usage_interval_ms=TURN_MS)
     assert readings(stream, 1)[0].guests[0].ports[0].rules == pb.RuleCounters(), "a port that no rule counts"
     dropped = {"group_dropped": Counter({"in": 1, "out": 2}), "bandwidth_dropped": Counter({"in": 3, "out": 4})}
@@ -124,8 +124,8 @@ def test_all_watchers_get_the_same_sample_of_a_turn(agent: AgentUnderTest) -> No
     moments = iter([1000, 1000, 1400, 2100, 2100])
     offset = specs.NODE_ID.int % 800
     meter = UsageSampler(agent.server.node, now_ms=lambda: offset + next(moments))
-    first, again, next_turn = meter.read(1000), meter.read(1000), meter.read(1000)
-    assert first is again
+    first, repeated, next_turn = meter.read(1000), meter.read(1000), meter.read(1000)
+    assert first is repeated
     assert [first.at_unix_ms - offset, next_turn.at_unix_ms - offset] == [1000, 2100]
     assert agent.fake.call_counts["usage"] == 2
 
@@ -137,7 +137,7 @@ def test_nodes_sample_at_different_offsets_of_an_interval(agent: AgentUnderTest)
 
 def test_slow_reader_loses_the_oldest_samples() -> None:
     slow = Watch()
-    told = [slow.offer(UsageSample(number, {}, {})) for number in range(MAX_READINGS + 2)]
-    assert told == [True] * MAX_READINGS + [False] * 2
+    accepted = [slow.offer(UsageSample(number, {}, {})) for number in range(MAX_READINGS + 2)]
+    assert accepted == [True] * MAX_READINGS + [False] * 2
     assert [reading.at_unix_ms for reading in slow.readings()] == list(range(2, MAX_READINGS + 2))
     assert slow.next(0) is None, "it was nudged once"

@@ -22,10 +22,10 @@ class AgentViewer:
     def __init__(
         self, stub: AgentStub, instance_id: str, kind: "pb.ConsoleKind" = pb.CONSOLE_KIND_SERIAL, *, scrollback: int = 0
     ) -> None:
-        self._said: queue.SimpleQueue[pb.ConsoleInput | None] = queue.SimpleQueue()
+        self._inputs: queue.SimpleQueue[pb.ConsoleInput | None] = queue.SimpleQueue()
         header = pb.ConsoleHeader(instance_id=instance_id, kind=kind, scrollback_bytes=scrollback)
-        self._said.put(pb.ConsoleInput(header=header))
-        self.call = stub.OpenConsole(iter(self._said.get, None), timeout=PATIENCE_S)
+        self._inputs.put(pb.ConsoleInput(header=header))
+        self.call = stub.OpenConsole(iter(self._inputs.get, None), timeout=PATIENCE_S)
         self.seen = b""
 
     def opened(self) -> "AgentViewer":
@@ -34,10 +34,10 @@ class AgentViewer:
         return self
 
     def type(self, data: bytes) -> None:
-        self._said.put(pb.ConsoleInput(data=data))
+        self._inputs.put(pb.ConsoleInput(data=data))
 
     def message(self, message: pb.ConsoleInput) -> None:
-        self._said.put(message)
+        self._inputs.put(message)
 
     def wait_for(self, words: bytes) -> None:
         while words not in self.seen:
@@ -51,7 +51,7 @@ class AgentViewer:
         return taken
 
     def hang_up(self) -> None:
-        self._said.put(None)
+        self._inputs.put(None)
         self.call.cancel()
 
     def rest(self) -> Iterator[bytes]:

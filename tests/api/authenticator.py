@@ -71,8 +71,8 @@ class Authenticator:
         }
 
     def _client(self, kind: str, options: Any) -> bytes:
-        said = {"type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": False}
-        return json.dumps(said).encode()
+        client_data = {"type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": False}
+        return json.dumps(client_data).encode()
 
     def _data(self, flags: int = 0) -> bytes:
         self.count += self.counts

@@ -70,13 +70,13 @@ def test_allowed_actions_agree_with_the_answers(api: Caller, instance: Instance,
 
 def test_running_operation_blocks_all_actions_but_those_of_volumes(api: Caller, instance: Instance) -> None:
     operation = api.post("instances/web/actions/reboot").operation["id"]
-    for action, said in allowed(api).items():
+    for action, answer in allowed(api).items():
         if action in ("attach", "detach"):
-            assert said["is_allowed"] and tried(api, action).status == 200
+            assert answer["is_allowed"] and tried(api, action).status == 200
             continue
-        assert said["problem"]["blocking_operation"] == operation
-        assert (said["problem"]["code"], said["problem"]["retryable"]) == ("resource_busy", True)
-        assert tried(api, action).body["detail"] == said["problem"]["detail"]
+        assert answer["problem"]["blocking_operation"] == operation
+        assert (answer["problem"]["code"], answer["problem"]["retryable"]) == ("resource_busy", True)
+        assert tried(api, action).body["detail"] == answer["problem"]["detail"]
 
 
 def test_refusals_are_in_the_language_of_the_caller(api: Caller, instance: Instance) -> None:

@@ -22,8 +22,8 @@ def test_operator_adds_and_removes_an_announcer(cloud: Cloud, operator: Caller) 
 
 def test_name_is_taken_once(cloud: Cloud, operator: Caller) -> None:
     operator.post("/v1/announcers", NEW)
-    again = operator.post("/v1/announcers", NEW)
-    assert again.problem == (409, "announcer.name_taken", "/name")
+    repeated = operator.post("/v1/announcers", NEW)
+    assert repeated.problem == (409, "announcer.name_taken", "/name")
 
 
 @pytest.mark.parametrize("address", ["10.0.7.11", ":7445", "10.0.7.11:0", "10.0.7.11:99999", "10.0.7.11:x"])

@@ -88,7 +88,7 @@ def test_record_has_actor_credential_address_and_outcome(api: Caller, cloud: Clo
     assert record.opened_at <= record.completed_at
     (item,) = api.get("audit").body["items"]
     assert (item["actor"]["name"], item["credential"]["name"]) == ("alpha@example.org", "test")
-    assert [deed["verb"] for deed in item["deeds"]] == ["instance.create"]
+    assert [entry["verb"] for entry in item["deeds"]] == ["instance.create"]
     assert item["deeds"][0]["facts"]["flavor"] == "tiny"
 
 
@@ -355,8 +355,8 @@ def test_each_level_reads_its_own_records(
     for path in ("/v1/audit", organization):
         for suffix in ("", "/export", "/deeds"):
             assert api.get(path + suffix).problem[:2] == (403, "identity.role_needed")
-    deeds = [each["verb"] for each in api.get("audit/deeds?sort=created_at").body["items"]]
-    assert deeds == ["network.create", "token.create", "network.create"], "those of the fixtures, too"
+    recorded = [each["verb"] for each in api.get("audit/deeds?sort=created_at").body["items"]]
+    assert recorded == ["network.create", "token.create", "network.create"], "those of the fixtures, too"
     theirs = [each["verb"] for each in owner.get(f"{organization}/deeds?sort=created_at").body["items"]]
     counted = {verb: theirs.count(verb) for verb in ("network.create", "token.create")}
     assert counted == {"network.create": 2, "token.create": 1}
@@ -386,7 +386,7 @@ def test_audit_entries_of_other_projects_are_hidden(api: Caller, cloud: Cloud) -
             created_at=record.opened_at,
         )
     (item,) = api.get("audit").body["items"]
-    assert [(deed["verb"], deed["project"]) for deed in item["deeds"]] == [
+    assert [(entry["verb"], entry["project"]) for entry in item["deeds"]] == [
         ("network.create", str(mine)),
         ("policy.propose", str(mine)),
     ]

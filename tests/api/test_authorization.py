@@ -164,7 +164,7 @@ EVERYBODY = [
 # Who passes most rules of the table: the others get less far.
 FOREIGNERS = [each for each in EVERYBODY if each.is_foreign and each.role in ("owner", "sovereignty_officer")]
 # Credentials that every route treats alike: together those of a group try every route, and each of them every route
-# nightly. Anonymous requests, and the owner of a project for whoever is bound to one, try every route anyway.
+# nightly. Anonymous requests, and the owner of a project for callers that are bound to one, try every route anyway.
 ALIKE = (
     [each for each in EVERYBODY if each.refusal is not None and each.name != "anonymous"],
     [each for each in EVERYBODY if each.is_bound and each.role != "owner"],

@@ -45,18 +45,18 @@ def test_boot_volume_is_kept_from_detachment_deletion_and_rebuild(api: Caller, s
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "error"),
     [
         ({"image": "tiny"}, "Give image or boot_volume, not both."),
         ({"boot_volume": None}, "Give image, or boot_volume."),
         ({"root_volume_type": "shared"}, "Leave root_volume_type out."),
     ],
 )
-def test_instance_has_one_root_disk(api: Caller, system: str, change: dict[str, object], told: str) -> None:
+def test_instance_has_one_root_disk(api: Caller, system: str, change: dict[str, object], error: str) -> None:
     body = {name: value for name, value in {**WEB, **change}.items() if value is not None}
     answer = api.post("instances", body)
     assert answer.status == 400
-    assert told in str(answer.body)
+    assert error in str(answer.body)
     assert not Instance.objects.exists()
 
 

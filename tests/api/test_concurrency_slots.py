@@ -32,11 +32,11 @@ def test_slot_belongs_to_one_owner_until_its_release(owner: str) -> None:
     with pytest.raises(SlotTaken):
         acquire_slot("export", owner, expires_after_s=60)
     mine.release()
-    again = acquire_slot("export", owner, expires_after_s=60)
+    renewed = acquire_slot("export", owner, expires_after_s=60)
     mine.release()
     with pytest.raises(SlotTaken):  # it was another's by then
         acquire_slot("export", owner, expires_after_s=60)
-    for turn in (again, *others):
+    for turn in (renewed, *others):
         turn.release()
 
 

@@ -60,8 +60,8 @@ def test_drift_is_listed_with_failing_clauses_and_a_plan(api: Caller, cloud: Clo
     assert datetime.fromisoformat(plan["items"][0]["deadline_at"]) == since + timedelta(days=30)
     approved = api.post(f"remediation-plans/{plan['id']}/actions/approve")
     assert (approved.status, approved.body["state"]) == (200, "approved")
-    again = api.post(f"remediation-plans/{plan['id']}/actions/approve")
-    assert again.problem[:2] == (409, "state_conflict")
+    repeated = api.post(f"remediation-plans/{plan['id']}/actions/approve")
+    assert repeated.problem[:2] == (409, "state_conflict")
 
 
 def test_copies_of_private_images_are_listed(api: Caller, stranger: Caller, cloud: Cloud) -> None:

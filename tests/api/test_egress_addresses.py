@@ -160,7 +160,7 @@ def test_previous_release_attaches_the_address_to_a_port(api: Caller, pool: dict
     assert sorted(uses(api)) == [(False, True, False), (True, False, True)]
 
 
-def test_policies_are_asked_about_each_instance(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
+def test_policies_are_evaluated_for_each_instance(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
     make_instance(api), make_instance(api, "second")
     reserve(api)
     assert attach(api).status == 200

@@ -64,9 +64,9 @@ def test_residency_of_an_instance_is_listed(api: Caller, cloud: Cloud, instance:
     assert first["end"] <= second["start"] < second["end"]
     assert first["permit"] != second["permit"]
     listed = {record["id"]: record for record in api.get("/v1/evidence/records?limit=200").body["items"]}
-    said = [json.loads(record["document"])["document"] for record in listed.values()]
-    permits = {each["p"]["jti"]: each["p"] for each in said if "nics" in each.get("p", {})}
-    admitted = {each["decision"] for each in said if each.get("admit")}
+    documents = [json.loads(record["document"])["document"] for record in listed.values()]
+    permits = {each["p"]["jti"]: each["p"] for each in documents if "nics" in each.get("p", {})}
+    admitted = {each["decision"] for each in documents if each.get("admit")}
     for interval in (first, second):
         assert (interval["role"], interval["state"], interval["is_compliant"]) == ("compute", "proven", True)
         assert listed[interval["open_receipt"]]["kind"] == listed[interval["close_receipt"]]["kind"] == "receipt"
@@ -189,7 +189,7 @@ def test_a_witness_follows_the_log_over_http(api: Caller, log: signed_notes.Key,
     witness_add(str(auditor.key))
     for count in (3, 1, 4):
         size = signed(count)
-        old_size = auditor.seen(log.name).size
+        old_size = auditor.last_head(log.name).size
         request = parse_request(api.get(f"/v1/evidence/witness-request?old={old_size}").text)
         line = auditor.sign(request, log, now=1_800_000_000)
         assert api.post("/v1/evidence/cosignatures", {"tree_size": size, "line": str(line)}).status == 204

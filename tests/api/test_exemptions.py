@@ -95,8 +95,8 @@ def test_refused_resource_is_created_under_an_exemption(
     assert EvidenceRecord.objects.filter(kind="receipt", subject_id=row.pk).exists()
     counts = {(row["asked"], row["approved"], row["used"], row["uses"]) for row in reports(api, approvers)}
     assert counts == {(1, 1, 1, 1)}, "to the project, the organization's officer and the operator"
-    again = api.post(path, {**named, "name": "again"})
-    assert again.problem == (409, "placement.exemption.spent", "/exemption")
+    repeated = api.post(path, {**named, "name": "again"})
+    assert repeated.problem == (409, "placement.exemption.spent", "/exemption")
 
 
 def test_export_of_exempted_resources_is_verified(

@@ -38,8 +38,8 @@ def test_a_fact_is_stated_once_and_read_by_everybody(operator: Caller, api: Call
     assert {name: fact[name] for name in payload} == payload
     assert (fact["key_id"], fact["signature"]) == (body["facts"][0]["kid"], body["facts"][0]["sig"])
     assert api.get("/v1/facts").body["items"] == [fact]
-    again = operator.post("/v1/facts", body).body
-    assert again == {"epoch": answer.body["epoch"], "stated": [], "superseded": 0, "unchanged": 1}
+    repeated = operator.post("/v1/facts", body).body
+    assert repeated == {"epoch": answer.body["epoch"], "stated": [], "superseded": 0, "unchanged": 1}
     assert AuditEntry.objects.filter(verb="facts.state").count() == 1
 
 

@@ -79,8 +79,8 @@ def test_fencing_by_power_starts_an_operation(operator: Caller, cloud: Cloud) ->
     assert (operation["kind"], operation["resource_name"], operation["reason"]) == ("node.fence", "node-1", WHY)
     assert operator.get(f"/v1/operations/{operation['id']}").body["project"] is None
     assert Operation.objects.get().state == "pending"
-    again = operator.post("/v1/nodes/node-1/actions/fence", {"evidence": "power", "reason": WHY})
-    assert again.problem[:2] == (409, "resource_busy")
+    repeated = operator.post("/v1/nodes/node-1/actions/fence", {"evidence": "power", "reason": WHY})
+    assert repeated.problem[:2] == (409, "resource_busy")
 
 
 def test_a_bmc_is_set_seen_and_forgotten_without_its_password(operator: Caller, cloud: Cloud) -> None:

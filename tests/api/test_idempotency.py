@@ -157,8 +157,8 @@ def test_a_crash_after_the_commit_loses_no_answer(alpha: Caller, settings: Setti
     with pytest.raises(SystemExit):
         post(fragile, "networks", LAN)
     created = Network.objects.get()
-    again = post(fragile, "networks", LAN)
-    assert (again.status, is_replay(again), again.body["id"]) == (201, True, str(created.pk))
+    repeated = post(fragile, "networks", LAN)
+    assert (repeated.status, is_replay(repeated), repeated.body["id"]) == (201, True, str(created.pk))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -82,7 +82,7 @@ def test_image_of_nothing_needs_a_format(api: Caller, cloud: Cloud) -> None:
     assert (answer.status, answer.problem[2]) == (400, "/format")
 
 
-def test_dry_run_says_the_size_and_makes_nothing(api: Caller, before: Snapshot) -> None:
+def test_dry_run_shows_the_size_and_creates_nothing(api: Caller, before: Snapshot) -> None:
     for body in (OF_SNAPSHOT, OF_VOLUME):
         answer = api.post("images?dry_run=true", body)
         assert (answer.status, answer.body["min_disk_gib"]) == (200, 2)
@@ -93,10 +93,10 @@ def test_dry_run_says_the_size_and_makes_nothing(api: Caller, before: Snapshot) 
 
 def test_refusals_and_allowed_actions_agree(api: Caller, shared: Shared, before: Snapshot, settings: Any) -> None:
     def codes() -> set[str | None]:
-        said = {actions(api, "snapshots/before")["image"], actions(api, "volumes/data")["image"]}
+        shown = {actions(api, "snapshots/before")["image"], actions(api, "volumes/data")["image"]}
         answers = [api.post("images?dry_run=true", body) for body in (OF_SNAPSHOT, OF_VOLUME)]
-        assert {answer.body.get("code") for answer in answers} == said
-        return said
+        assert {answer.body.get("code") for answer in answers} == shown
+        return shown
 
     assert codes() == {None}
     settings.IMAGE_MAX_VIRTUAL_GIB = 1
@@ -115,7 +115,7 @@ def test_volume_on_a_nodes_own_disk_is_refused_with_the_types_that_are_not(
     assert actions(api, f"volumes/{volume.name}")["image"] == "storage.volume.images_unsupported"
 
 
-def test_what_is_read_is_not_deleted(api: Caller, before: Snapshot) -> None:
+def test_source_that_is_read_is_not_deleted(api: Caller, before: Snapshot) -> None:
     answers = [api.post("images", body | {"name": name}) for name, body in (("a", OF_SNAPSHOT), ("b", OF_VOLUME))]
     assert api.delete("snapshots/before").problem[:2] == (409, "storage.snapshot.in_use")
     assert actions(api, "snapshots/before")["delete"] == "storage.snapshot.in_use"

@@ -86,7 +86,7 @@ def test_refusals_name_field_and_next_step(cloud: Cloud, api: Caller, instance: 
     assert not Snapshot.objects.exists()
 
 
-def test_instance_without_any_disk_for_snapshots_says_so(api: Caller) -> None:
+def test_instance_without_a_disk_for_snapshots_gives_the_reason(api: Caller) -> None:
     finish(api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"}))
     assert action(api) == (False, "compute.instance.disks_without_snapshots")
     assert "the root disk" in api.post(PATH, {"name": "then"}).body["detail"]

@@ -48,7 +48,7 @@ OPEN = {
     ("GET", f"{PROVIDER}/<str:version>/download/<str:os>/<str:arch>"),
     ("GET", f"{PROVIDER}/<str:version>/files/<str:file>"),
     ("GET", ".well-known/jwks.json"),  # public keys, for third parties without an account
-    # Whoever signs in has no credential yet.
+    # A user who signs in has no credential yet.
     ("POST", "v1/sessions"),
     ("POST", "v1/password/actions/set"),
     ("GET", "v1/openid-providers"),
@@ -106,7 +106,7 @@ PERSONAL = {
     ("GET", "v1/events"),
     ("GET", "v1/events/stream"),
 }
-# Routes about whoever asks, for sessions alone: no API token, whatever its role, reaches them.
+# Routes about the caller, for sessions alone: no API token, whatever its role, reaches them.
 OF_SESSIONS = {
     ("GET", "v1/sessions"),
     ("GET", "v1/sessions/<str:session>"),
@@ -164,7 +164,7 @@ OWNED = (
 )
 # Routes that make in any project what their path names.
 MADE_BY_NAME = {("POST", STATE), ("POST", f"{STATE}/actions/lock")}
-# Routes about something of a project that the path names without it, and that whoever sees the project may use.
+# Routes about something of a project that the path names without it, and that everybody who sees the project may use.
 OF_RESOURCES_AT = ("v1/resources/<str:resource>", "v1/evidence/records/<str:record>")
 
 

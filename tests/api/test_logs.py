@@ -36,8 +36,8 @@ def test_no_secret_is_in_any_line(unbroken: Caller, settings: Settings, monkeypa
         token = unbroken.post("tokens", {"name": "ci", "role": "member", "lifetime_days": 1}).body["secret"]
         secret = unbroken.post("webhooks", hook).body["secret"]
         caller = Caller(token=token, project="alpha", http=unbroken.http)
-        wish = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"], "user_data": user_data}
-        assert caller.post("instances", wish).status == 201
+        body = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"], "user_data": user_data}
+        assert caller.post("instances", body).status == 201
         monkeypatch.setattr("controlplane.compute.selectors.instances", explode)
         assert caller.get("instances").status == 500
     assert log.text

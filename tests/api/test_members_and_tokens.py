@@ -165,8 +165,8 @@ def test_an_invitation_is_shown_once_and_accepted_once(owner: Caller, db: None) 
     accepted = Caller(token=None).post("/v1/invitations/actions/accept", {"token": token})
     assert (accepted.status, accepted.body["user"]["email"]) == (200, "bob@acme.example")
     assert accepted.body["role"] == "viewer"
-    again = Caller(token=None).post("/v1/invitations/actions/accept", {"token": token})
-    assert again.problem == (422, "identity.invitation.invalid", "/token")
+    repeated = Caller(token=None).post("/v1/invitations/actions/accept", {"token": token})
+    assert repeated.problem == (422, "identity.invitation.invalid", "/token")
     assert owner.get(f"{ACME}/invitations").body["items"] == []
 
 

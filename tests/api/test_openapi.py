@@ -78,11 +78,11 @@ def test_parameters_and_fields_have_their_limits() -> None:
 def test_deprecated_route_has_its_dates(monkeypatch: pytest.MonkeyPatch) -> None:
     since, sunset = datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 5, 1, tzinfo=UTC)
     assert not any("deprecated" in each for methods in contract()["paths"].values() for each in methods.values())
-    for end, said in ((sunset, "2027-05-01T00:00:00+00:00"), (None, None)):
-        going = replace(Health.get.route, deprecation=Deprecation(since, "https://example.org/moved", end))
-        monkeypatch.setattr(Health.get, "route", going)
+    for end, shown in ((sunset, "2027-05-01T00:00:00+00:00"), (None, None)):
+        deprecated = replace(Health.get.route, deprecation=Deprecation(since, "https://example.org/moved", end))
+        monkeypatch.setattr(Health.get, "route", deprecated)
         operation = json.loads(document())["paths"]["/v1/healthz"]["get"]
-        assert (operation["deprecated"], operation.get("x-sunset")) == (True, said)
+        assert (operation["deprecated"], operation.get("x-sunset")) == (True, shown)
 
 
 def test_every_body_has_a_valid_example() -> None:

@@ -103,7 +103,7 @@ def provider(folder: Path, *, is_in_id_token: bool) -> Iterator[str]:
         "client_secret": SECRET,
         "redirect_uri": BACK,
         "is_in_id_token": is_in_id_token,
-        "users": {name: {"password": "pw", "claims": said} for name, said in PEOPLE.items()},
+        "users": {name: {"password": "pw", "claims": own} for name, own in PEOPLE.items()},
     }
     config.write_text(json.dumps(document))
     script = Path(__file__).parents[1] / "openid" / "provider.py"
@@ -156,8 +156,8 @@ def staff(issuer: str, file: Path) -> Staff:
     for name in ("acme", "other"):
         project_create(organization_create(name=name), name=f"{name}-web")
     created = Staff(issuer, Caller(token=None))
-    for name, said in PEOPLE.items():
-        created.send_to_provider("claims", user=name, claims=said)
+    for name, own in PEOPLE.items():
+        created.send_to_provider("claims", user=name, claims=own)
     return created
 
 
@@ -232,9 +232,9 @@ def test_answer_without_an_announced_issuer_is_refused(staff: Staff, file: Path)
     """RFC 9207: where discovery announces it, an answer without `iss` is not the provider's."""
     issuer = all_providers()[0].issuer
     document = httpx.get(f"{issuer}{oidc_http.DISCOVERY}").json()
-    for is_told in (False, True):
-        announced = document | {"authorization_response_iss_parameter_supported": is_told}
-        assert oidc_http.endpoints_in(announced, issuer).names_issuer is is_told
+    for is_announced in (False, True):
+        announced = document | {"authorization_response_iss_parameter_supported": is_announced}
+        assert oidc_http.endpoints_in(announced, issuer).names_issuer is is_announced
     begun = staff.begin()
     until, endpoints = oidc_http.discovered[issuer]
     assert endpoints is not None
@@ -300,8 +300,8 @@ def token(staff: Staff) -> Token:
     code = staff.browse(url, "ada")["code"]
     row = OpenIdSignIn.objects.get()
     endpoints = oidc_http.discover(provider)
-    said = oidc_http.exchange(provider, endpoints, code=code, verifier=row.verifier, redirect_uri=BACK)
-    return Token(said["id_token"], row.nonce, oidc_http.jwks(provider, endpoints))
+    answer = oidc_http.exchange(provider, endpoints, code=code, verifier=row.verifier, redirect_uri=BACK)
+    return Token(answer["id_token"], row.nonce, oidc_http.jwks(provider, endpoints))
 
 
 def problem(token: Token, *, in_s: int = 0, **change: Any) -> str:
@@ -327,8 +327,8 @@ def test_id_token_needs_issuer_audience_and_valid_time(token: Token) -> None:
 
 def test_unlisted_algorithm_is_refused(token: Token) -> None:
     assert problem(token, algorithms=("ES256",)) != ""
-    said = jwt.decode(token.text, RSAKey.import_key(rsa(token)), algorithms=["RS256"]).claims
-    by_another = jwt.encode({"alg": "RS256", "kid": rsa(token)["kid"]}, said, RSAKey.generate_key(2048))
+    payload = jwt.decode(token.text, RSAKey.import_key(rsa(token)), algorithms=["RS256"]).claims
+    by_another = jwt.encode({"alg": "RS256", "kid": rsa(token)["kid"]}, payload, RSAKey.generate_key(2048))
     head, body, signature = token.text.split(".")
     no_algorithm = b64(b'{"alg":"none"}')
     by_secret = f"{b64(json.dumps({'alg': 'HS256', 'kid': rsa(token)['kid']}).encode())}.{body}"
@@ -382,7 +382,7 @@ def invited(email: str, role: str = "viewer") -> str:
 
 
 def test_unsigned_acceptance_of_an_invitation_does_not_block_sign_in(staff: Staff) -> None:
-    """Nor does it give what it gave: whoever has the link accepts it again, signed in."""
+    """An accepted invitation gives nothing more: a user with its link, signed in again, gets no membership."""
     token = invited("Tom@people.example")
     accept = "/v1/invitations/actions/accept"
     assert staff.caller.post(accept, {"token": token}).status == 200

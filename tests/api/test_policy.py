@@ -98,7 +98,7 @@ def test_clause_on_a_declared_fact_is_marked(api: Caller, cloud: Cloud) -> None:
     simulation = {"operation": "volume.create", "disk_gib": 1}
     refused = api.post("volumes", {"name": "data", "size_gib": 1, "volume_type": "local"})
     decision = refused.body["placement_decision"]
-    for language, said in (
+    for language, expected in (
         (
             "en",
             "Declared by the operator of each zone, not enforced by the platform: project/crypt (encryption.at_rest).",
@@ -107,7 +107,7 @@ def test_clause_on_a_declared_fact_is_marked(api: Caller, cloud: Cloud) -> None:
     ):
         api.language = language
         for body in (api.get(f"decisions/{decision}").body, api.post("/v1/placement/simulations", simulation).body):
-            assert any(sentence.startswith(said) for sentence in body["explanation"]), body["explanation"]
+            assert any(sentence.startswith(expected) for sentence in body["explanation"]), body["explanation"]
 
 
 def test_the_levels_above_are_shown_and_cannot_be_contradicted(api: Caller, olga: Caller, cloud: Cloud) -> None:

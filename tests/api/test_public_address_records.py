@@ -88,7 +88,7 @@ def test_address_is_nowhere_while_it_is_suspended(
     assert (ended["state"], ended["instance"]) == ("claimed", "") and ended["end"] is not None
 
 
-def test_residency_of_an_address_that_moved_often_comes_in_parts(
+def test_residency_of_an_address_that_moved_often_is_paginated(
     api: Caller, pool: dict[str, Any], cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def parts(**query: str) -> list[Any]:
@@ -141,7 +141,7 @@ def test_residency_of_an_egress_address_is_where_its_gateways_were(
     assert stranger.get(f"/v1/resources/{address}/residency").status == 404
 
 
-def test_suspended_address_that_is_released_is_given_to_nobody_until_it_is_resumed(
+def test_released_suspended_address_stays_reserved_until_resumed(
     api: Caller, operator: Caller, pool: dict[str, Any], cloud: Cloud
 ) -> None:
     address = reserve(api)

@@ -87,7 +87,7 @@ def run_all() -> None:
 # ── pools ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_pool_says_how_much_of_it_is_in_use(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_pool_shows_its_used_space(api: Caller, operator: Caller, cloud: Cloud) -> None:
     created = make_pool(operator, reserved_ranges=["203.0.113.0", "203.0.113.6-203.0.113.7"], community="64500:1")
     assert (created["size"], created["used"], created["free"]) == (5, 0, 5)
     assert created["reserved_ranges"] == ["203.0.113.0-203.0.113.0", "203.0.113.6-203.0.113.7"]
@@ -478,7 +478,7 @@ def test_port_is_deleted_without_its_addresses(api: Caller, pool: dict[str, Any]
     assert api.post("public-addresses/www/actions/detach").problem[:2] == (409, "network.public_address.not_attached")
 
 
-def test_policy_is_asked_about_the_edge_of_the_network(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
+def test_policy_is_evaluated_for_the_edge_of_the_network(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
     port = make_instance(api)
     reserve(api)
     attached = attach(api, "www", port)

@@ -98,7 +98,7 @@ def test_stopped_instance_silent_node_and_free_port_are_unknown(api: Caller, tie
     assert verdict(api, {"port": "spare"}, of("db"), **SQL)[0] in ("unknown", "refused")
 
 
-def test_addresses_of_the_network_are_its_ports_its_gateway_or_nobodys(api: Caller, tiers: dict[str, str]) -> None:
+def test_address_without_a_port_is_refused_except_the_gateway(api: Caller, tiers: dict[str, str]) -> None:
     assert verdict(api, of("web"), {"address": tiers["db"]}, **SQL) == ("allowed", [])
     assert verdict(api, {"address": tiers["web"]}, {"address": tiers["db"]}, **SQL) == ("allowed", [])
     gateway = {"address": api.get("networks/lan").body["gateway_ip"]}
@@ -113,7 +113,7 @@ def test_addresses_of_the_network_are_its_ports_its_gateway_or_nobodys(api: Call
     assert verdict(api, of("web"), {"address": free}, **SQL) == ("unknown", ["network"])
 
 
-def test_way_out_ends_at_special_addresses(api: Caller, tiers: dict[str, str]) -> None:
+def test_path_to_outside_ends_at_special_addresses(api: Caller, tiers: dict[str, str]) -> None:
     assert verdict(api, of("web"), OUTSIDE, protocol="tcp", port=443) == ("allowed", [])
     assert verdict(api, of("web"), {"address": "9.9.9.9"}, protocol="udp", port=53) == ("allowed", [])
     for address in ("169.254.7.7", "192.168.7.7"):
@@ -129,7 +129,7 @@ def test_names_and_metadata_are_reached_without_a_rule(api: Caller, tiers: dict[
     assert verdict(api, of("db"), metadata, protocol="tcp", port=443) == ("refused", ["egress", "gateway"])
 
 
-def test_way_in_needs_a_public_address_and_a_rule(api: Caller, cloud: Cloud, tiers: dict[str, str]) -> None:
+def test_path_from_outside_needs_a_public_address_and_a_rule(api: Caller, cloud: Cloud, tiers: dict[str, str]) -> None:
     add(api, "web", direction="in", protocol="tcp", first_port=443)
     add(api, "web", direction="in", protocol="tcp", first_port=22, cidrs=["198.51.100.0/24"])
     applied()

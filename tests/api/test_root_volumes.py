@@ -40,7 +40,7 @@ def test_root_volume_is_made_with_the_instance_and_kept(api: Caller, cloud: Clou
     assert api.delete("volumes/web-root").status == 202
 
 
-def test_root_volume_goes_with_the_instance_if_it_is_not_kept(api: Caller, cloud: Cloud) -> None:
+def test_root_volume_is_deleted_with_the_instance_unless_kept(api: Caller, cloud: Cloud) -> None:
     finish(api.post("instances", KEPT))
     changed = api.patch("instances/web", {"keep_root_volume": False})
     assert (changed.status, changed.body["keep_root_volume"], changed.body["name"]) == (200, False, "web")
@@ -64,7 +64,7 @@ def test_flag_is_true_or_false(api: Caller, cloud: Cloud, value: object) -> None
     assert api.post("instances", WEB | {"keep_root_volume": value}).status == 400
 
 
-def test_snapshots_stand_against_deletion_and_rebuild(api: Caller, cloud: Cloud) -> None:
+def test_snapshots_block_deletion_and_rebuild(api: Caller, cloud: Cloud) -> None:
     finish(api.post("instances", KEPT))
     api.patch("instances/web", {"keep_root_volume": False})
     volume = Volume.objects.get()

@@ -68,7 +68,7 @@ def test_default_group_is_neither_renamed_nor_deleted(api: Caller, cloud: Cloud)
     assert api.post("security-groups", {"name": "default"}).problem[:2] == (409, "network.security_group.name_taken")
 
 
-def test_project_with_nothing_but_the_default_group_can_be_deleted(api: Caller, cloud: Cloud) -> None:
+def test_project_with_only_the_default_group_can_be_deleted(api: Caller, cloud: Cloud) -> None:
     from controlplane.identity.actor import SYSTEM
     from controlplane.identity.services import project_delete
 
@@ -133,9 +133,9 @@ def test_impossible_rule_is_refused_with_its_field(api: Caller, cloud: Cloud, ru
 
 def test_same_rule_twice_is_refused_with_the_first(api: Caller, cloud: Cloud) -> None:
     first = add(api, "default", **SSH, cidrs=["192.0.2.0/24", "198.51.100.0/24"])
-    again = add(api, "default", **SSH, last_port=22, cidrs=["198.51.100.0/24", "192.0.2.0/24"], description="again")
-    assert again.problem[:2] == (409, "network.security_group_rule.exists")
-    assert first.body["id"] in again.body["detail"]
+    repeated = add(api, "default", **SSH, last_port=22, cidrs=["198.51.100.0/24", "192.0.2.0/24"], description="again")
+    assert repeated.problem[:2] == (409, "network.security_group_rule.exists")
+    assert first.body["id"] in repeated.body["detail"]
     assert add(api, "default", **SSH).status == 201
 
 

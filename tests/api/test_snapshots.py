@@ -150,7 +150,7 @@ def test_snapshot_whose_expiry_was_removed_meanwhile_stays(api: Caller, before: 
     Snapshot.objects.update(expires_at=clock.now() - timedelta(minutes=1))
     read_before = Snapshot.objects.get(pk=before.pk)
     assert api.patch("snapshots/before", {"expires_at": None}).status == 200
-    assert not snapshot_expiry._is_requested(read_before)
+    assert not snapshot_expiry._request_deletion(read_before)
     assert not Operation.objects.filter(kind="snapshot.delete").exists()
 
 
@@ -172,7 +172,7 @@ def test_snapshot_is_changed(api: Caller, before: Snapshot) -> None:
     assert AuditEntry.objects.filter(verb="snapshot.update").count() == 2
 
 
-def test_expiry_that_has_come_stays_when_the_name_changes(api: Caller, before: Snapshot) -> None:
+def test_past_expiry_is_unchanged_by_a_new_name(api: Caller, before: Snapshot) -> None:
     Snapshot.objects.update(expires_at=clock.now() - timedelta(minutes=1))
     assert api.patch("snapshots/before", {"name": "kept"}).status == 200
 
@@ -300,11 +300,11 @@ def test_revert_is_requested(api: Caller, before: Snapshot) -> None:
     assert operation.resource_ids == [before.volume_id, before.pk]
     assert answer.body["generation"] == before.volume.generation + 1
     assert Lineage.objects.filter(resource_id=before.volume_id, source_id=before.pk).exists()
-    again = api.post("volumes/data/actions/revert", {"snapshot": "before"})
-    assert again.problem[:2] == (409, "resource_busy")
+    repeated = api.post("volumes/data/actions/revert", {"snapshot": "before"})
+    assert repeated.problem[:2] == (409, "resource_busy")
 
 
-def test_dry_run_of_a_revert_says_what_is_lost(api: Caller, before: Snapshot) -> None:
+def test_dry_run_of_a_revert_lists_the_losses(api: Caller, before: Snapshot) -> None:
     younger = make_snapshot(before.volume, name="younger")
     Snapshot.objects.filter(pk=make_snapshot(before.volume, name="gone").pk).update(state="deleted")
     Volume.objects.update(size_gib=5)

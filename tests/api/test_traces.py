@@ -7,8 +7,8 @@ from tests.traces import collected
 
 def test_a_request_and_its_operation_are_of_one_trace(api: Caller) -> None:
     with collected() as spans:
-        wish = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]}
-        assert api.post("instances", wish, X_Request_Id="find-me-again").status == 201
+        body = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]}
+        assert api.post("instances", body, X_Request_Id="find-me-again").status == 201
         request = spans.named("instance_create")
     attributes = request.attributes or {}
     assert (attributes["http.response.status_code"], attributes["andromede.request_id"]) == (201, "find-me-again")

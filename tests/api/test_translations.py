@@ -60,8 +60,8 @@ def reasons() -> set[str]:
     written: dict[Path, list[ast.expr]] = defaultdict(list)
     for path, call in calls("Message"):
         written[path].append(call.args[0])
-    again = {"kernel/errors.py": ["self.detail"], "kernel/error_messages.py": ["facts['template']"]}
-    for name, templates in again.items():
+    passed_on = {"kernel/errors.py": ["self.detail"], "kernel/error_messages.py": ["facts['template']"]}
+    for name, templates in passed_on.items():
         assert [ast.unparse(each) for each in written.pop(CODE / name)] == templates
     for path, templates in written.items():
         assert all(isinstance(each, ast.Constant) for each in templates), path

@@ -1,4 +1,4 @@
-"""A person, a duty and a token for the platform are taken away at once, by one operator."""
+"""One operator ends a user, a platform role or a token for the platform at once."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -184,8 +184,8 @@ def test_removed_platform_role_revokes_its_tokens(people: People) -> None:
     assert people.put_out(people.oscar, "duty") == 204
     assert as_oscar.get("/v1/nodes").problem[:2] == (401, "identity.token.revoked")
     assert browser.get("/v1/nodes").status == 403
-    [deed] = deeds("user.duty_remove")
-    assert (deed.user_id, deed.facts) == (people.otto.user.pk, {"duty": "operator"})
+    [entry] = deeds("user.duty_remove")
+    assert (entry.user_id, entry.facts) == (people.otto.user.pk, {"duty": "operator"})
 
 
 def test_user_gives_up_only_the_own_platform_role(people: People) -> None:
@@ -229,8 +229,8 @@ def test_platform_token_is_revoked_by_another_operator(people: People) -> None:
     assert caller_of(people.ines.user).delete(url).status == 403
     assert people.as_otto.delete(url).status == 204
     assert as_oscar.get("/v1/me").problem[:2] == (401, "identity.token.revoked")
-    [deed] = deeds("token.revoke")
-    assert deed.user_id == people.otto.user.pk
+    [entry] = deeds("token.revoke")
+    assert entry.user_id == people.otto.user.pk
     of_ada = ApiToken.objects.get(user=people.ada.user)
     assert people.as_otto.delete(f"/v1/platform/tokens/{of_ada.pk}").status == 404
 

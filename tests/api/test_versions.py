@@ -89,8 +89,8 @@ def test_unversioned_resource_is_not_matched(api: Caller, cloud: Cloud) -> None:
 def test_repetition_under_a_key_ignores_a_changed_version(api: Caller, cloud: Cloud) -> None:
     read = etag(finish_and_get(api))
     first = api.post("instances/web/actions/power-off", If_Match=read, Idempotency_Key="off")
-    again = api.post("instances/web/actions/power-off", If_Match=read, Idempotency_Key="off")
-    assert (first.status, again.status, first.data) == (202, 202, again.data)
+    repeated = api.post("instances/web/actions/power-off", If_Match=read, Idempotency_Key="off")
+    assert (first.status, repeated.status, first.data) == (202, 202, repeated.data)
 
 
 def finish_and_get(api: Caller) -> Answer:

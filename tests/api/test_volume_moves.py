@@ -35,7 +35,7 @@ def move_problem(api: Caller) -> str | None:
     return action["problem"]["code"] if action["problem"] else None
 
 
-def test_dry_run_tells_what_is_copied(api: Caller, shared: Shared, volume: Volume) -> None:
+def test_dry_run_shows_the_copied_data(api: Caller, shared: Shared, volume: Volume) -> None:
     answer = api.post(f"{URL}?dry_run=true", TO_SHARED)
     plan: dict[str, Any] = {
         "volume": {"id": str(volume.pk), "name": "data"},

@@ -138,8 +138,8 @@ def test_ping_is_delivered_and_logged(api: Caller, queue: Queue, settings: Setti
         assert [(each["status_code"], each["error"]) for each in failed["attempts"]] == [(500, "status")]
         assert failed["next_attempt_at"] is None
         receiver.answer = lambda got: 200
-        again = api.post(f"webhooks/ops/deliveries/{failed['id']}/actions/redeliver")
-        assert (again.status, again.body["state"]) == (202, "pending")
+        redelivered = api.post(f"webhooks/ops/deliveries/{failed['id']}/actions/redeliver")
+        assert (redelivered.status, redelivered.body["state"]) == (202, "pending")
         deliveries.deliver(Webhook.objects.get().pk)
         assert receiver.got[1].verified(created["secret"])["kind"] == "webhook.pinged"
     (listed,) = api.get("webhooks/ops/deliveries?state=succeeded&kind=webhook.pinged").body["items"]

@@ -53,7 +53,7 @@ ORGANIZATION = ("/organizations", "/organizations/sante") + tuple(
         "audit/deeds",
     )
 )
-THINGS = tuple(
+RESOURCES = tuple(
     f"@/{page}"
     for page in (
         "networks",
@@ -184,7 +184,7 @@ OPERATION = (
 )
 PAGES: Mapping[str, tuple[str, ...]] = {
     "": ("/sign-in", "/accessibility", "/nowhere", "/password?secret=a", "/invitation?token=a"),
-    "ada": TENANT + COMPUTE + SNAPSHOTS + THINGS,
+    "ada": TENANT + COMPUTE + SNAPSHOTS + RESOURCES,
     "owner": ACCOUNT + ORGANIZATION,
     "officer": RULES,
     "operator": OPERATION,

@@ -9,8 +9,8 @@ SOON_MS = 20_000
 
 def test_preview_follows_the_form(opened: Opener) -> None:
     page = opened("ada").go("@/instances/create")
-    outlook = page.locator("#outlook")
-    expect(outlook).to_contain_text("can be created")
+    forecast = page.locator("#preview")
+    expect(forecast).to_contain_text("can be created")
     page.locator("summary", has_text="CLI").click()
     line = page.locator("#line-cli")
     page.locator("#id_name").fill("typed")
@@ -21,17 +21,17 @@ def test_preview_follows_the_form(opened: Opener) -> None:
     expect(line).to_be_visible()
     page.locator("#id_name").fill("web-1")
     page.locator("#id_name").press("Tab")
-    expect(outlook).to_contain_text("The project already has an instance named 'web-1'.", timeout=SOON_MS)
+    expect(forecast).to_contain_text("The project already has an instance named 'web-1'.", timeout=SOON_MS)
     page.locator("summary", has_text="Data classification").click()
     page.get_by_label("Health data").check()
-    expect(outlook).to_contain_text("not certified: HDS (classification/hds)", timeout=SOON_MS)
+    expect(forecast).to_contain_text("not certified: HDS (classification/hds)", timeout=SOON_MS)
 
 
 def test_check_button_previews_without_scripts(opened: Opener) -> None:
     page = opened("ada", java_script_enabled=False).go("@/instances/create")
     page.locator("#id_name").fill("web-1")
     page.get_by_role("button", name="Check").click()
-    expect(page.locator("#outlook")).to_contain_text("would be refused")
+    expect(page.locator("#preview")).to_contain_text("would be refused")
     expect(page.locator(".errorlist")).to_have_text("The project already has an instance named 'web-1'.")
     expect(page.locator("#id_name")).to_have_value("web-1")
 

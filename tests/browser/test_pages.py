@@ -74,7 +74,7 @@ def test_refusal_by_the_content_security_policy_is_collected(chrome: Browser, wo
     page = context.new_page()
     page.goto("/sign-in")
     assert complaints == []
-    with page.expect_console_message(lambda said: "policy refuses" in said.text):
+    with page.expect_console_message(lambda message: "policy refuses" in message.text):
         page.evaluate("document.body.append(Object.assign(document.createElement('script'), {textContent: '0'}))")
     context.close()
     assert "The page's policy refuses: script-src-elem inline" in complaints

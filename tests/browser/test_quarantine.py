@@ -1,4 +1,4 @@
-"""An operator discards something that nobody means, and the page follows by itself."""
+"""An operator discards an orphan, and the page follows by itself."""
 
 from playwright.sync_api import expect
 

@@ -65,8 +65,8 @@ def test_form_is_sent_after_a_new_sign_in(opened: Opener) -> None:
     page = typing(seen.go(FORM))
     page.context.clear_cookies(name="andromede_session")
     page.clock.fast_forward("59:10")
-    again = page.get_by_role("link", name="Sign in again in another tab")
-    expect(again).to_be_focused()
+    link = page.get_by_role("link", name="Sign in again in another tab")
+    expect(link).to_be_focused()
     expect(page.get_by_role("heading", name="Your session has ended")).to_be_visible()
     with page.expect_popup() as opening:
         page.keyboard.press("Enter")

@@ -255,9 +255,9 @@ def doubled_event(cloud: Cloud) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT max(position) FROM events_event")
         (last,) = cursor.fetchone()
-    again = Event.objects.get(kind="operation.succeeded", operation_id=an_operation().pk)
-    again.pk, again.id, again.position = None, new_id(), last + 1
-    again.save(force_insert=True)
+    copy = Event.objects.get(kind="operation.succeeded", operation_id=an_operation().pk)
+    copy.pk, copy.id, copy.position = None, new_id(), last + 1
+    copy.save(force_insert=True)
 
 
 def event_without_place(cloud: Cloud) -> None:
@@ -439,24 +439,24 @@ def reported(operation: Operation, /, **more: Any) -> dict[str, Any]:
         "resource": str(operation.resource_id),
         "operation": str(operation.pk),
         "state": operation.state,
-        "wish": {},
+        "requested": {},
         **more,
     }
 
 
 def test_answers_to_users_are_compared_with_the_rows(settled: Cloud) -> None:
-    said = [reported(each) for each in Operation.objects.all()]
-    assert checks.answers(said) == []
+    reports = [reported(each) for each in Operation.objects.all()]
+    assert checks.answers(reports) == []
     volume = Volume.objects.get()
-    assert checks.answers(said[1:]), "an operation that nobody was told of"
-    assert checks.answers([*said, reported(an_operation(), operation=str(new_id()))]), "one that there is not"
-    assert checks.answers([*said, reported(an_operation(), state="failed")]), "another end"
+    assert checks.answers(reports[1:]), "an operation that nobody was told of"
+    assert checks.answers([*reports, reported(an_operation(), operation=str(new_id()))]), "one that there is not"
+    assert checks.answers([*reports, reported(an_operation(), state="failed")]), "another end"
     last = Operation.objects.get(kind="volume.attach")
-    as_asked = reported(last, resource=str(volume.pk), wish={"instance": str(guest(settled).pk)})
-    assert checks.answers([*said, as_asked]) == []
-    assert checks.answers([*said, {**as_asked, "wish": {"size_gib": 77}}]), "not what was wished for"
+    as_asked = reported(last, resource=str(volume.pk), requested={"instance": str(guest(settled).pk)})
+    assert checks.answers([*reports, as_asked]) == []
+    assert checks.answers([*reports, {**as_asked, "requested": {"size_gib": 77}}]), "not what was requested"
     twice = reported(an_operation(), key="k", name="web")
-    assert checks.answers([*said, twice, twice]), "a key that was used twice"
+    assert checks.answers([*reports, twice, twice]), "a key that was used twice"
 
 
 def test_deletion_with_lost_answer_may_be_answered_204(settled: Cloud) -> None:
@@ -467,22 +467,22 @@ def test_deletion_with_lost_answer_may_be_answered_204(settled: Cloud) -> None:
 
 
 def test_one_of_two_concurrent_deletions_is_reported(settled: Cloud) -> None:
-    untold, one = Operation.objects.order_by("created_at")[:2]
-    Operation.objects.filter(pk__in=[untold.pk, one.pk]).update(resource_id=new_id(), kind="instance.delete")
-    said = [reported(each) for each in Operation.objects.exclude(pk=untold.pk)]
+    unreported, one = Operation.objects.order_by("created_at")[:2]
+    Operation.objects.filter(pk__in=[unreported.pk, one.pk]).update(resource_id=new_id(), kind="instance.delete")
+    reports = [reported(each) for each in Operation.objects.exclude(pk=unreported.pk)]
     about_both = "operation instance.delete {} was told to nobody"
-    assert about_both.format(untold.pk) not in checks.answers(said)
+    assert about_both.format(unreported.pk) not in checks.answers(reports)
     Operation.objects.filter(pk=one.pk).update(resource_id=new_id())
-    assert about_both.format(untold.pk) in checks.answers(said)
+    assert about_both.format(unreported.pk) in checks.answers(reports)
 
 
 def test_migration_to_a_wrong_node_is_found(settled: Cloud) -> None:
     other = settled.world.add_machine("fr-idf-1")
     moved = follow(instance_migrate(SYSTEM, guest(settled)))
-    said = [reported(each, resource=str(each.resource_id)) for each in Operation.objects.all()]
-    assert checks.answers(said) == []
+    reports = [reported(each, resource=str(each.resource_id)) for each in Operation.objects.all()]
+    assert checks.answers(reports) == []
     Migration.objects.filter(operation_id=moved.pk).update(source=other.row, destination=settled.machine.row)
-    assert [line.split()[0] for line in checks.answers(said)] == ["instance.migrate"]
+    assert [line.split()[0] for line in checks.answers(reports)] == ["instance.migrate"]
 
 
 def test_leftovers_after_deletion_of_everything_are_found(settled: Cloud) -> None:

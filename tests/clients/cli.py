@@ -60,9 +60,9 @@ class Cli:
         return CliResult(result.returncode, result.stdout, result.stderr)
 
     def ok(self, *words: str, **options: str) -> CliResult:
-        said = self(*words, **options)
-        assert said.code == 0, said.err
-        return said
+        result = self(*words, **options)
+        assert result.code == 0, result.err
+        return result
 
 
 def signed_in(program: Path, home: Path, live: Live, *, token: str | None = None) -> Cli:

@@ -116,9 +116,9 @@ def test_other_resources_are_created_shown_and_deleted(cli: Cli, tmp_path: Path)
     ],
 )
 def test_read_commands_print_plain_output(cli: Cli, words: str) -> None:
-    said = cli.ok(*words.split())
-    assert said.err == ""
-    assert "\x1b" not in said.out
+    result = cli.ok(*words.split())
+    assert result.err == ""
+    assert "\x1b" not in result.out
 
 
 def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
@@ -157,8 +157,8 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
 
 
 def test_dry_run_creates_nothing(cli: Cli) -> None:
-    said = cli.ok("instance", "create", "maybe", *CREATE, "--dry-run")
-    assert said.out
+    result = cli.ok("instance", "create", "maybe", *CREATE, "--dry-run")
+    assert result.out
     assert cli.ok("instance", "list", "-o", "name").out == ""
 
 
@@ -248,9 +248,9 @@ def test_policy_is_set_from_a_file(commands: Path, tmp_path: Path, live: Live) -
     ],
 )
 def test_failure_has_an_exit_code_and_a_message(cli: Cli, code: int, words: str) -> None:
-    said = cli(*words.split())
-    assert (said.code, said.out) == (code, "")
-    assert said.err.strip()
+    result = cli(*words.split())
+    assert (result.code, result.out) == (code, "")
+    assert result.err.strip()
 
 
 def test_wrong_token_and_refused_image_have_exit_codes(cli: Cli, tmp_path: Path, live: Live) -> None:
@@ -268,15 +268,15 @@ def test_wrong_token_and_refused_image_have_exit_codes(cli: Cli, tmp_path: Path,
 
 
 def test_missing_project_names_the_option(cli: Cli) -> None:
-    said = cli("network", "list", ANDROMEDE_PROJECT="")
-    assert (said.code, "--project" in said.err) == (2, True)
+    result = cli("network", "list", ANDROMEDE_PROJECT="")
+    assert (result.code, "--project" in result.err) == (2, True)
     assert cli.ok("network", "list", "--project", "demo", "-o", "name", ANDROMEDE_PROJECT="").out == "lan\n"
 
 
 def test_wait_timeout_prints_the_next_command(cli: Cli, node_b_is_down: None) -> None:
-    said = cli("instance", "create", "web", *CREATE, "--zone", "de-rhein-1", "--timeout", "0.2")
-    assert said.code == 4
-    operation = said.err.partition("andromede operation wait ")[2].split()[0]
+    result = cli("instance", "create", "web", *CREATE, "--zone", "de-rhein-1", "--timeout", "0.2")
+    assert result.code == 4
+    operation = result.err.partition("andromede operation wait ")[2].split()[0]
     assert cli.ok("operation", "cancel", operation, "-o", "json").json["id"] == operation
     assert cli("operation", "wait", operation).code == 5
 

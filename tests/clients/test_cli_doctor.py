@@ -186,9 +186,9 @@ def test_unreachable_node_is_a_finding_until_it_returns(operator: Inside, live: 
         live.cloud.stack.kill("agent-node-b")
         try:
             wait_until(lambda: state() == "unreachable", limit_s=PATIENCE_S)
-            said = operator("doctor")
-            assert said.code == 1
-            assert "node node-b" in said.out
+            result = operator("doctor")
+            assert result.code == 1
+            assert "node node-b" in result.out
             assert "keep their allocations" in operator("--language", "en", "doctor").out
             levels = {each["subject"]: each["level"] for each in operator("doctor", "-o", "json").json}
             assert levels["node node-b"] == PROBLEM
@@ -200,6 +200,6 @@ def test_unreachable_node_is_a_finding_until_it_returns(operator: Inside, live: 
 
 @pytest.mark.slow
 def test_doctor_is_for_operators_only(tmp_path: Path, live: Live) -> None:
-    said = inside(tmp_path, live, live.token)("doctor")
-    assert said.code == 7
-    assert said.out == ""
+    result = inside(tmp_path, live, live.token)("doctor")
+    assert result.code == 7
+    assert result.out == ""

@@ -82,10 +82,10 @@ def test_plan_counts_guests_that_stay_off(operator: Inside, guest: str, tmp_path
     plan = ("node", "drain", NODE, "--fallback", "stop", "--dry-run")
     assert "1 are shut down, and started again when the node is returned." in operator.ok(*plan).err
     tenant.ok("instance", "update", guest, "--restart-policy", "never")
-    said = operator.ok(*plan).err
-    assert "1 are shut down, and stay off when the node is returned." in said
-    assert "started again when the node is returned" not in said
-    assert "Start it by hand" in said
+    progress = operator.ok(*plan).err
+    assert "1 are shut down, and stay off when the node is returned." in progress
+    assert "started again when the node is returned" not in progress
+    assert "Start it by hand" in progress
 
 
 def _pause_after_retry(operator: Inside) -> dict[str, object]:

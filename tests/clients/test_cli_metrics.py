@@ -71,8 +71,8 @@ def test_metrics_of_an_instance_and_its_node_are_shown(cli: Inside, live: Live, 
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
 
     def rates(*words: str) -> list[float]:
-        told = cli.ok(*words, "--resolution", "1s", "-o", "json").json
-        return [value for _, value in told["series"][0]["points"] if value is not None]
+        series = cli.ok(*words, "--resolution", "1s", "-o", "json").json
+        return [value for _, value in series["series"][0]["points"] if value is not None]
 
     asked = ("instance", "metrics", "web", "--since", "10m")
     wait_until(lambda: rates(*asked) != [], limit_s=PATIENCE_S)

@@ -70,8 +70,8 @@ def test_members_and_invitations_are_managed(owner: Inside) -> None:
     assert owner.ok("member", "update", "bob@example.org", "--role", "admin", "-o", "json").json["role"] == "admin"
     assert owner.ok("member", "show", "bob@example.org", "-o", "json").json["role"] == "admin"
     owner.ok("member", "remove", "bob@example.org", "-y", "--organization", "demo")
-    again = owner.ok("invitation", "create", "eve@example.org", "-o", "json").json
-    owner.ok("invitation", "revoke", again["id"], "-y")
+    invited = owner.ok("invitation", "create", "eve@example.org", "-o", "json").json
+    owner.ok("invitation", "revoke", invited["id"], "-y")
     assert owner.ok("invitation", "list", "-o", "json").json == []
 
 
@@ -138,8 +138,8 @@ def test_audit_is_searched_and_exported(owner: Inside, operator: Inside, tmp_pat
     assert owner.ok("audit", "list", "--outcome", "refused", "--limit", "1", "-o", "wide").out
     assert operator.ok("audit", "list", "--platform", "--limit", "1", "-o", "json").json
     file = tmp_path / "audit.jsonl"
-    said = owner.ok("audit", "export", str(file), "--organization", "demo", "--verb", "network_delete")
-    assert f"bytes in {file}" in said.err
+    result = owner.ok("audit", "export", str(file), "--organization", "demo", "--verb", "network_delete")
+    assert f"bytes in {file}" in result.err
     lines = file.read_text().splitlines()
     assert lines and all('"network_delete"' in line for line in lines)
     assert owner("audit", "export", str(file)).code == 2  # it is there already
@@ -170,8 +170,8 @@ def test_webhook_is_created_updated_and_deleted(owner: Inside) -> None:
     pinged = owner.ok("webhook", "ping", "ops", "-o", "json").json
     assert pinged["id"] in owner.ok("webhook", "deliveries", "ops", "-o", "name").out
     assert owner.ok("webhook", "delivery", "ops", pinged["id"], "-o", "json").json["event"]["kind"] == "webhook.pinged"
-    again = owner.ok("webhook", "redeliver", "ops", pinged["id"], "--dry-run")
-    assert "nothing was changed" in again.err
+    redelivered = owner.ok("webhook", "redeliver", "ops", pinged["id"], "--dry-run")
+    assert "nothing was changed" in redelivered.err
     rotated = owner.ok("webhook", "rotate-secret", "ops", "--overlap-hours", "1", "-o", "name")
     assert rotated.out != created.out and rotated.out.startswith("whsec_")
     owner.ok("webhook", "end-rotation", "ops")
@@ -216,4 +216,4 @@ def test_terraform_states_are_listed_and_deleted(owner: Inside, client: Client) 
 )
 def test_read_commands_succeed(owner: Inside, operator: Inside, words: str) -> None:
     answers = [who(*words.split()) for who in (owner, operator)]
-    assert any(said.code == 0 and said.out for said in answers), answers
+    assert any(result.code == 0 and result.out for result in answers), answers

@@ -236,7 +236,7 @@ def test_volume_types_are_made_used_and_retired(cli: Inside, operator: Inside) -
 
 
 @pytest.mark.nightly
-def test_residency_of_an_address_that_moved_often_is_whole(cli: Inside, operator: Inside, client: Client) -> None:
+def test_residency_of_an_address_that_moved_often_is_complete(cli: Inside, operator: Inside, client: Client) -> None:
     """One answer of the API has fifty uses at most. The history of an address stays: no other test has this one."""
     operator.ok("address-pool", "create", "public", "--zone", "fr-idf-1", "--cidr", "203.0.113.10/32")
     address = cli.ok("public-address", "create", "--pool", "public", "--name", "www", "-o", "json").json["id"]

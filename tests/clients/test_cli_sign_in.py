@@ -52,8 +52,8 @@ def test_user_signs_in_with_password_and_second_factor(ada: Inside, live: Live, 
     secret = ada.ok("totp", "enrol", "-o", "json").json["secret"]
     codes = ada.ok("totp", "confirm", "-o", "json", stdin=f"{code(secret, steps=-1)}\n").json["recovery_codes"]
     assert ada.ok("session", "methods", "-o", "json").json["has_totp"] is True
-    again = ada.ok("login", live.url, "--email", EMAIL, stdin=f"{PASSWORD}\n{code(secret)}\n")
-    assert "project demo" in again.err
+    signed_in = ada.ok("login", live.url, "--email", EMAIL, stdin=f"{PASSWORD}\n{code(secret)}\n")
+    assert "project demo" in signed_in.err
     assert ada.ok("whoami", "-o", "json").json["user"]["email"] == EMAIL
     ada.ok("session", "verify", stdin=f"{codes[0]}\n")
     assert len(ada.ok("session", "list", "-o", "json").json) == 2
@@ -173,8 +173,8 @@ def test_user_signs_in_with_an_openid_provider(
         form = {"token": html.unescape(field[1]), "username": "grace", "password": "pw"}
         back = httpx.post(f"{staff}/verify", data=form).headers["Location"]
         assert "Signed in" in httpx.get(back).text
-        _out, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, said
+        _out, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
     me = Inside(Path("andromede"), tmp_path)
     assert me.ok("whoami", "-o", "json").json["user"]["email"] == "grace@people.example"
     (identity,) = me.ok("identity", "list", "-o", "json").json

@@ -108,7 +108,7 @@ def test_a_cloud_without_a_storage_cluster_takes_no_snapshots(cli: Inside) -> No
     cli.ok("volume", "delete", "data", "--yes")
 
 
-def test_revert_says_what_is_lost_and_asks(cli: Inside) -> None:
+def test_revert_lists_the_losses_and_needs_confirmation(cli: Inside) -> None:
     with api_of_snapshots() as (url, asked):
         words = ("volume", "revert", "data", "before", "--no-wait")
         here = {"ANDROMEDE_URL": url}
@@ -131,7 +131,7 @@ def test_expiry_is_removed_and_kept_when_it_is_not_named(cli: Inside) -> None:
         assert [json.loads(body) for body in asked] == [{"expires_at": None}, {"name": "kept"}]
 
 
-def test_snapshots_of_an_instance_are_asked_for_and_listed_by_their_group(cli: Inside) -> None:
+def test_snapshots_of_an_instance_are_requested_and_listed_by_group(cli: Inside) -> None:
     with api_of_snapshots() as (url, asked):
         words = ("instance", "snapshot", "web-1", "--name", "then", "--consistency", "filesystem", "--no-wait")
         shown = cli.ok(*words, "--volume", "data", "-o", "json", ANDROMEDE_URL=url).json

@@ -87,10 +87,10 @@ def case(tmp_path_factory: pytest.TempPathFactory, live: Live) -> Case:
     return created
 
 
-def refused(said: CliResult, code: int, *words: str) -> None:
+def refused(result: CliResult, code: int, *words: str) -> None:
     """Check that the command failed with this code and these words."""
-    assert (said.code, said.out) == (code, ""), said.err
-    assert all(word in said.err for word in words), said.err
+    assert (result.code, result.out) == (code, ""), result.err
+    assert all(word in result.err for word in words), result.err
 
 
 def test_looser_policy_needs_two_officers(case: Case) -> None:
@@ -228,9 +228,9 @@ def approvers(case: Case, live: Live) -> dict[str, Inside]:
 
 
 def refusal(case: Case) -> str:
-    said = case.owner("volume", "create", "now", "--size", "1", "--zone", HERE)
-    refused(said, 1, "policy_unsatisfiable")
-    return said.err.partition("placement explain ")[2].split()[0]
+    result = case.owner("volume", "create", "now", "--size", "1", "--zone", HERE)
+    refused(result, 1, "policy_unsatisfiable")
+    return result.err.partition("placement explain ")[2].split()[0]
 
 
 def test_invalid_exemption_request_is_refused(case: Case) -> None:

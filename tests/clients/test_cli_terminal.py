@@ -58,11 +58,11 @@ def test_progress_is_shown_on_a_terminal(cli: Cli, terminals: list[Terminal]) ->
 
 
 def test_a_pipe_gets_no_colours_and_no_spinner(cli: Cli) -> None:
-    said = cli.ok("instance", "create", "web", *CREATE)
-    assert said.err == ""
-    assert "\x1b" not in said.out and "\r" not in said.out
-    assert "start false: The instance is active" in said.out and "reboot true\n" in said.out
-    assert re.search(r"network=lan, port=port-\w+, ip=", said.out)
+    result = cli.ok("instance", "create", "web", *CREATE)
+    assert result.err == ""
+    assert "\x1b" not in result.out and "\r" not in result.out
+    assert "start false: The instance is active" in result.out and "reboot true\n" in result.out
+    assert re.search(r"network=lan, port=port-\w+, ip=", result.out)
 
 
 def test_ctrl_c_leaves_the_operation_and_prints_the_next_command(
@@ -106,8 +106,8 @@ def test_typed_token_is_not_echoed(stranger: Cli, live: Live, terminals: list[Te
 
 
 def test_sign_in_is_stored_readable_by_its_owner_only(stranger: Cli, live: Live) -> None:
-    said = stranger.ok("login", live.url, "--token", stdin=f"{live.token}\n")
-    assert live.token not in said.out + said.err
+    result = stranger.ok("login", live.url, "--token", stdin=f"{live.token}\n")
+    assert live.token not in result.out + result.err
     file = stranger.home / "config" / "andromede" / "profiles.yaml"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert yaml.safe_load(file.read_text())["profiles"]["default"]["project"] == "demo"
@@ -234,9 +234,9 @@ def test_text_without_queries_is_unchanged(text: str) -> None:
 
 def test_serial_console_works_with_pipes(cli: Cli) -> None:
     cli.ok("instance", "create", "web", *CREATE)
-    said = cli.ok("instance", "console", "web", stdin="from a pipe\n")
-    assert "from a pipe\nfrom a pipe\nfake# " in said.out
-    assert said.err == ""
+    result = cli.ok("instance", "console", "web", stdin="from a pipe\n")
+    assert "from a pipe\nfrom a pipe\nfake# " in result.out
+    assert result.err == ""
 
 
 def test_stopped_guest_ends_the_console_with_a_message(cli: Cli, terminals: list[Terminal]) -> None:

@@ -90,7 +90,7 @@ def test_program_that_hangs_up_ends_its_tunnel_alone(cli: Cli, terminals: list[T
     assert b"error" not in terminal.seen.lower()
 
 
-def test_tunnel_says_why_it_cannot_open(cli: Cli) -> None:
+def test_tunnel_that_cannot_open_gives_the_reason(cli: Cli) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     assert cli("instance", "tunnel", "web").code == 2
     assert cli("instance", "tunnel", "web", "--stdio", "--listen", "127.0.0.1:0").code == 2

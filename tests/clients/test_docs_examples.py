@@ -74,18 +74,18 @@ def run(page: str, folder: Path, commands: Path, live: Live) -> str:
 
 
 def test_cli_guide_runs(commands: Path, folder: Path, live: Live, client: Client) -> None:
-    said = run("use-the-cli.md", folder, commands, live)
+    output = run("use-the-cli.md", folder, commands, live)
     for expected in ("exit code 3", "there is web", "admitted  instance.create", "The fake guest has booted."):
-        assert expected in said
-    assert "-o HostKeyAlias=andromede-" in said
+        assert expected in output
+    assert "-o HostKeyAlias=andromede-" in output
     assert client.instances.list().first() is None
 
 
 def test_tutorial_of_a_private_database_runs(commands: Path, folder: Path, live: Live, client: Client) -> None:
     (folder / "operator-token").write_text(live.operator)
-    said = run("../tutorial/private-database.md", folder, commands, live)
-    assert said.count("exit status 1") == 3
-    assert "198.51.100.1" in said and "nslookup shop-db.internal" in said
+    output = run("../tutorial/private-database.md", folder, commands, live)
+    assert output.count("exit status 1") == 3
+    assert "198.51.100.1" in output and "nslookup shop-db.internal" in output
     assert client.instances.list().first() is None
     assert "shop" not in [network.name for network in client.networks.list()]
 
@@ -102,13 +102,13 @@ def ada(live: Live) -> str:
 def test_organization_guide_runs(commands: Path, folder: Path, live: Live, ada: str) -> None:
     """Three pages, in this order: the second looks at what the first has done."""
     (folder / "token-file").write_text(f"{ada}\n")
-    said = run("manage-members-and-tokens.md", folder, commands, live)
-    assert "ada@acme.example" in said and "runner-1" in said
+    output = run("manage-members-and-tokens.md", folder, commands, live)
+    assert "ada@acme.example" in output and "runner-1" in output
     assert (folder / "secret").read_text().startswith("andromede_")
     assert "project.create" in run("read-the-audit.md", folder, commands, live)
     assert (folder / "audit.jsonl").is_file()
-    said = run("receive-webhooks.md", folder, commands, live)
-    assert said.count("whsec_") == 2 and "webhook.pinged" in said
+    output = run("receive-webhooks.md", folder, commands, live)
+    assert output.count("whsec_") == 2 and "webhook.pinged" in output
 
 
 def test_sdk_guide_runs(folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,9 +136,9 @@ def test_metrics_guide_runs(
     subprocess.run(
         login, input=live.token, text=True, check=True, env={"PATH": os.environ["PATH"], "HOME": str(folder)}
     )
-    said = run("read-metrics.md", folder, commands, live)
-    assert said.count("cpu_used_ratio ") == 3
-    assert said.count("network_in_dropped_per_s ") == 1
+    output = run("read-metrics.md", folder, commands, live)
+    assert output.count("cpu_used_ratio ") == 3
+    assert output.count("network_in_dropped_per_s ") == 1
     assert json.loads((folder / "web.json").read_text())["series"][0]["name"] == "cpu_used_ratio"
     (block,) = PYTHON.findall((GUIDES / "read-metrics.md").read_text())
     names: dict[str, Any] = {}

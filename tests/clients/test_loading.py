@@ -48,8 +48,8 @@ def test_each_part_has_its_listed_commands() -> None:
     parts_of_parts = {
         *("drains", "fencing", "instance_identity", "instance_snapshot", "metrics", "quarantine", "recoveries"),
     }
-    beside = {"__init__", "console", "console_log", "ssh", "tunnel", *parts_of_parts}
-    assert {path.stem for path in folder.glob("*.py")} - PARTS.keys() == beside
+    helpers = {"__init__", "console", "console_log", "ssh", "tunnel", *parts_of_parts}
+    assert {path.stem for path in folder.glob("*.py")} - PARTS.keys() == helpers
 
 
 def test_manager_and_its_models_load_on_first_use() -> None:

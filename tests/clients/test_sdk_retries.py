@@ -166,5 +166,5 @@ def test_errors_and_repr_hide_the_token(shaky: Client, proxy: Proxy, live: Live)
     chain: list[BaseException] = [caught.value]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
-    said = [repr(shaky), repr(shaky.networks), repr(shaky.scope), *map(repr, chain), *map(str, chain)]
-    assert all(live.token not in text for text in said)
+    shown = [repr(shaky), repr(shaky.networks), repr(shaky.scope), *map(repr, chain), *map(str, chain)]
+    assert all(live.token not in text for text in shown)

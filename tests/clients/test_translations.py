@@ -72,10 +72,10 @@ def test_help_and_errors_are_marked_for_translation() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 called = getattr(node.func, "id", getattr(node.func, "attr", ""))
-                told = [word.value for word in node.keywords if word.arg == "help"]
-                told += node.args[:1] if called in ("Misuse", "Interrupted", "say", "BadParameter", "group") else []
+                texts = [word.value for word in node.keywords if word.arg == "help"]
+                texts += node.args[:1] if called in ("Misuse", "Interrupted", "say", "BadParameter", "group") else []
                 wrong += [
-                    f"{path.name}:{node.lineno}" for text in told if isinstance(text, ast.Constant | ast.JoinedStr)
+                    f"{path.name}:{node.lineno}" for text in texts if isinstance(text, ast.Constant | ast.JoinedStr)
                 ]
-    # How a request is traced is for whoever mends, and an absent help is none.
+    # The traces of a request are for developers, and an absent help has no text.
     assert [each for each in wrong if not each.startswith(("session.py", "command.py"))] == []

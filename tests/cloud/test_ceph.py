@@ -123,7 +123,7 @@ def second(tenant: Tenant) -> Iterator[str]:
     tenant.cloud.repair()
     tenant.delete_everything()
     tenant.operator.post(f"/v1/nodes/{SECOND}/actions/retire", {"reason": "the test has ended"})
-    tenant.cloud.take_away(SECOND)
+    tenant.cloud.remove_node(SECOND)
 
 
 @pytest.mark.nightly

@@ -54,5 +54,5 @@ def test_guest_serves_serial_and_screen_consoles(tenant: Tenant) -> None:
         screen = WebViewer(socket)
         width, height, _name = shake_hands(screen)
         assert len(set(picture(screen, width, height))) > 1
-    deeds = [deed["verb"] for deed in tenant.api.get("audit/deeds", limit="200")["items"]]
+    deeds = [entry["verb"] for entry in tenant.api.get("audit/deeds", limit="200")["items"]]
     assert deeds.count("console.open") == 2

@@ -223,7 +223,7 @@ def create(page: Page, translate: Words, name: str) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
     expect(page.locator("[name=flavor][value=tiny]")).to_be_checked()
-    expect(page.locator("#outlook")).to_contain_text(translate("can be created"), timeout=SOON_MS)
+    expect(page.locator("#preview")).to_contain_text(translate("can be created"), timeout=SOON_MS)
     follow(page, page.get_by_role("button", name=translate("Create instance"), exact=True))
     expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=SOON_MS)
 
@@ -285,7 +285,7 @@ def form_of(page: Page, project: str) -> Locator:
     follow(page, page.locator("main").get_by_role("link", name=project, exact=True))
     follow(page, page.get_by_role("link", name="Create instance", exact=True).first)
     choose(page, page.locator("#id_image"), "tiny")
-    return page.locator("#outlook")
+    return page.locator("#preview")
 
 
 @pytest.fixture
@@ -302,12 +302,12 @@ def test_policy_refusal_is_explained_and_relaxed_by_two(opened: Opener, people: 
     page, other = opened(), opened()
     page.goto("/sign-in")
     enter(page, planner)
-    outlook = form_of(page, rules)
-    expect(outlook).to_contain_text("can be created", timeout=SOON_MS)
+    forecast = form_of(page, rules)
+    expect(forecast).to_contain_text("can be created", timeout=SOON_MS)
     tighten(page)
     form_of(page, rules)
     for sentence in REFUSAL:
-        expect(outlook).to_contain_text(sentence, timeout=SOON_MS)
+        expect(forecast).to_contain_text(sentence, timeout=SOON_MS)
     follow(page, page.get_by_role("button", name="Create instance", exact=True))
     for sentence in REFUSAL[1:]:
         expect(page.get_by_role("alert")).to_contain_text(sentence)
@@ -318,8 +318,8 @@ def test_policy_refusal_is_explained_and_relaxed_by_two(opened: Opener, people: 
     follow(other, other.get_by_role("button", name="Approve"))
     expect(other.locator("#proposal .state").first).to_have_text("in force", timeout=SOON_MS)
     form_of(page, rules)
-    expect(outlook).to_contain_text("can be created", timeout=SOON_MS)
-    expect(outlook).to_contain_text("de-rhein-1refused by policy: DE (project/territory)")
+    expect(forecast).to_contain_text("can be created", timeout=SOON_MS)
+    expect(forecast).to_contain_text("de-rhein-1refused by policy: DE (project/territory)")
 
 
 def tighten(page: Page) -> None:
@@ -368,17 +368,17 @@ def test_tenant_sees_that_a_cordon_leaves_no_node(opened: Opener, people: People
     expect(page.locator("#node")).to_contain_text("its fan is to be replaced")
     builder.goto("/sign-in")
     enter(builder, member)
-    outlook = form_of(builder, "test")
+    forecast = form_of(builder, "test")
     press(builder, builder.locator("summary", has_text="Placement"))
     press(builder, builder.locator("[name=zones][value=fr-idf-1]"), "Space")
-    expect(outlook).to_contain_text("no valid node", timeout=SOON_MS)
+    expect(forecast).to_contain_text("no valid node", timeout=SOON_MS)
     follow(builder, builder.get_by_role("button", name="Create instance", exact=True))
     for sentence in NO_PLACE:
         expect(builder.get_by_role("alert")).to_contain_text(sentence)
     follow(page, page.get_by_role("button", name="Uncordon"))
     expect(page.get_by_text("Node uncordoned. New instances can be placed on it.")).to_be_visible()
     follow(builder, builder.get_by_role("button", name="Check", exact=True))
-    expect(outlook).to_contain_text("can be created")
+    expect(forecast).to_contain_text("can be created")
 
 
 def test_exported_evidence_is_verified_and_a_changed_byte_found(

@@ -31,8 +31,8 @@ def dual(real_tenant: Tenant) -> str:
     return str(real_tenant.api.post("networks", body)["name"])
 
 
-@pytest.mark.parametrize("boots_again", [False, pytest.param(True, marks=pytest.mark.nightly)])
-def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, dual: str, boots_again: bool) -> None:
+@pytest.mark.parametrize("reboots", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, dual: str, reboots: bool) -> None:
     """A boot takes over a minute of a processor: the gate has one."""
     tenant.cloud.add_image("debian-13")
     created = tenant.create("trixie", flavor="small", image="debian-13", networks=[dual], user_data=USER_DATA)
@@ -54,7 +54,7 @@ def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, dual: s
     ping = ["virsh", "qemu-agent-command", guest_name(UUID(instance["id"])), '{"execute": "guest-ping"}']
     assert json.loads(node.exec(ping).stdout) == {"return": {}}
 
-    if boots_again:
+    if reboots:
         reboot(tenant, in_guest)
     stopped = tenant.api.wait(tenant.api.post("instances/trixie/actions/shutdown")["operation"])
     assert stopped["state"] == "succeeded"

@@ -27,7 +27,7 @@ def second(request: pytest.FixtureRequest, tenant: Tenant) -> Iterator[str]:
     yield name
     tenant.delete_everything()
     tenant.operator.post(f"/v1/nodes/{name}/actions/retire", {"reason": "the test has ended"})
-    tenant.cloud.take_away(name)
+    tenant.cloud.remove_node(name)
 
 
 def duty(tenant: Tenant, node: str) -> str:

@@ -65,9 +65,9 @@ def kill_libvirtd(tenant: Tenant) -> Callable[[], None]:
 @pytest.mark.parametrize("break_it", [kill_agents, *map(as_nightly, (kill_worker, flush_redis, kill_libvirtd))])
 def test_restarted_process_loses_no_operation(tenant: Tenant, break_it: Callable[[Tenant], Callable[[], None]]) -> None:
     operations = begin(tenant)
-    mend = break_it(tenant)
+    repair = break_it(tenant)
     time.sleep(1)
-    mend()
+    repair()
     states = [operation["state"] for operation in end(tenant.api, operations)]
     assert states == ["succeeded"] * IN_FLIGHT
     wait_until(

@@ -84,8 +84,8 @@ class Scenario:
         run = {"web": self.in_web, "db": self.in_db}[name]
         found = {}
         for family, outside in zip(("ipv4", "ipv6"), OUTSIDE, strict=True):
-            told = run(f"nc -w 5 {outside.partition('/')[0]} {SOURCES} </dev/null || true").strip("[]")
-            found[family] = str(ip_address(told)) if told else ""
+            source = run(f"nc -w 5 {outside.partition('/')[0]} {SOURCES} </dev/null || true").strip("[]")
+            found[family] = str(ip_address(source)) if source else ""
         return found
 
     def wait_for_source(self, name: str, ipv4: str) -> None:
@@ -139,7 +139,7 @@ def scenario(real_tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> I
     with ExitStack() as stack:
         real_tenant.cloud.repair()
         real_tenant.cloud.add(SECOND, ZONE)
-        stack.callback(take_away, real_tenant)
+        stack.callback(remove_nodes, real_tenant)
         real_tenant.wait_for_nodes()
         edge = stack.enter_context(Edge.running(real_tenant.cloud, ZONE))
         stack.callback(clear, real_tenant)
@@ -201,13 +201,13 @@ def clear(tenant: Tenant) -> None:
         tenant.operator.delete_if_there(f"/v1/announcers/{announcer['name']}")
 
 
-def take_away(tenant: Tenant) -> None:
+def remove_nodes(tenant: Tenant) -> None:
     """Take the second node away, and the address that the first one has on the edge."""
     node = tenant.cloud.node(FIRST)
     tenant.cloud.stack.manage("set_underlay", FIRST, node.address)
     node.exec(["ip", "route", "flush", "default"])
     tenant.operator.post(f"/v1/nodes/{SECOND}/actions/retire", {"reason": "the test has ended"})
-    tenant.cloud.take_away(SECOND)
+    tenant.cloud.remove_node(SECOND)
 
 
 def test_ssh_from_outside_by_both_families(scenario: Scenario) -> None:

@@ -171,8 +171,8 @@ def test_a_passkey_is_registered_signs_in_and_is_removed(newcomer: Client, setti
     challenge = browser.post("/sign-in/passkey/challenge").json()
     form = {"ceremony": challenge["ceremony"], "credential": as_text(device.get(challenge["options"]))}
     assert browser.post("/sign-in/passkey", {**form, "next": "/account"})["Location"] == "/account"
-    again = browser.post("/sign-in/passkey", form).content
-    assert b"passkey was not accepted" in again
+    repeated = browser.post("/sign-in/passkey", form).content
+    assert b"passkey was not accepted" in repeated
     passkey = Passkey.objects.get()
     refused = browser.post(f"/account/passkeys/{passkey.pk}/remove").content  # an operator's last factor
     assert b"The form has errors." in refused

@@ -1,4 +1,4 @@
-"""Pages for whoever runs the platform."""
+"""Pages for the operators of the platform."""
 
 import pytest
 from django.test import Client

@@ -45,7 +45,7 @@ def test_image_is_made_and_shows_its_source(
     assert f'href="{page}"' not in shown.content.decode()
 
 
-def test_volume_on_a_nodes_own_disk_says_why_there_is_none(cloud: Cloud, member: Client, home: str) -> None:
+def test_volume_on_a_nodes_disk_gives_the_reason_for_no_snapshots(cloud: Cloud, member: Client, home: str) -> None:
     page = f"{home}/volumes/{make_volume(member, home).pk}"
     assert f'href="{page}/image"' not in member.get(page).content.decode()
     assert "no images can be made of volumes there" in text_of(member.get(f"{page}/image"))

@@ -104,29 +104,29 @@ def test_check_previews_the_outcome_without_creating(cloud: Cloud, member: Clien
     answer = member.post(page, {**INSTANCE, "check": "1"})
     assert answer.status_code == 200
     assert Instance.objects.count() == 0
-    told = text_of(answer)
-    assert "can be created" in told
-    assert "Instances 0 → 1 / " in told
-    zones = {verdict.zone: verdict for verdict in answer.context["outlook"].zones}
+    text = text_of(answer)
+    assert "can be created" in text
+    assert "Instances 0 → 1 / " in text
+    zones = {verdict.zone: verdict for verdict in answer.context["preview"].zones}
     assert zones["fr-idf-1"].is_admitted
     assert (zones["fr-idf-1"].fits or 0) > 0
     assert zones["de-rhein-1"].is_empty
-    assert "no suitable nodes" in told
+    assert "no suitable nodes" in text
 
 
 def test_unrequested_zone_is_marked(cloud: Cloud, member: Client, page: str) -> None:
     make_zone("de-rhein-1")
     answer = member.post(page, {**INSTANCE, "zones": ["de-rhein-1"], "check": "1"})
-    told = text_of(answer)
-    assert "no valid node" in told
-    assert "not among the requested zones" in told
-    assert "Request one of these zones instead: fr-idf-1." in told
+    text = text_of(answer)
+    assert "no valid node" in text
+    assert "not among the requested zones" in text
+    assert "Request one of these zones instead: fr-idf-1." in text
 
 
 def test_exceeded_quota_is_shown(cloud: Cloud, member: Client, page: str) -> None:
     make_flavor("huge", vcpus=30_000, memory_mib=1024, disk_gib=1)
     answer = member.post(page, {**INSTANCE, "flavor": "huge", "check": "1"})
-    needs = {need.dimension: need for need in answer.context["outlook"].needs}
+    needs = {need.dimension: need for need in answer.context["preview"].needs}
     assert needs["vcpus"].is_too_much
     assert not needs["instances"].is_too_much
     assert "over the limit" in text_of(answer)
@@ -143,7 +143,7 @@ def test_taken_name_has_an_error_and_keeps_the_input(
     assert errors_of(answer, "name") == "The project already has an instance named 'web'."
     assert answer.context["form"]["user_data"].value() == "#cloud-config"
     assert answer.context["form"]["labels"].value() == "env=prod"
-    assert [zone.zone for zone in answer.context["outlook"].zones if zone.is_admitted] == ["fr-idf-1"]
+    assert [zone.zone for zone in answer.context["preview"].zones if zone.is_admitted] == ["fr-idf-1"]
 
 
 def test_placement_refusal_is_shown_in_full(cloud: Cloud, member: Client, page: str) -> None:
@@ -203,7 +203,7 @@ def test_preview_locks_and_writes_nothing(
     make_instance(member, home, name="taken")
     before = rows()
     answer, statements = previewed(member, page, **sent)
-    assert answer.context["outlook"].zones
+    assert answer.context["preview"].zones
     assert rows() == before
     assert [text for text in statements if CHANGING.search(text)] == []
 
@@ -211,16 +211,16 @@ def test_preview_locks_and_writes_nothing(
 def test_volume_preview_locks_and_writes_nothing(cloud: Cloud, member: Client, home: str) -> None:
     before = rows()
     answer, statements = previewed(member, f"{home}/volumes/create", **VOLUME)
-    assert answer.context["outlook"].is_admitted
+    assert answer.context["preview"].is_admitted
     assert (rows(), Volume.objects.count()) == (before, 0)
     assert [text for text in statements if CHANGING.search(text)] == []
 
 
 def test_previews_count_as_reads(cloud: Cloud, member: Client, page: str, settings: Settings) -> None:
     settings.RATE_READS_PER_MIN, settings.RATE_WRITES_PER_MIN = 1000, 1
-    problems = [previewed(member, page)[0].context["outlook"].problem for _ in range(3)]
+    problems = [previewed(member, page)[0].context["preview"].problem for _ in range(3)]
     assert problems == [None] * 3
-    asked = [member.post(page, {**INSTANCE, "check": "1"}).context["outlook"].problem for _ in range(2)]
+    asked = [member.post(page, {**INSTANCE, "check": "1"}).context["preview"].problem for _ in range(2)]
     assert asked[0] is None and asked[1]["code"] == "too_many_requests"
 
 
@@ -238,7 +238,7 @@ def test_preview_queries_do_not_grow_with_the_zones(cloud: Cloud, member: Client
     of_one = queries()
     for number in range(2, 6):
         cloud.world.add_machine(f"fr-idf-{number}")
-    zones = [each for each in previewed(member, page)[0].context["outlook"].zones if each.is_admitted]
+    zones = [each for each in previewed(member, page)[0].context["preview"].zones if each.is_admitted]
     assert [bool(verdict.fits) for verdict in zones] == [True] * 5
     assert queries() == of_one
 

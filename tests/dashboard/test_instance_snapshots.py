@@ -40,13 +40,13 @@ def test_snapshots_of_all_disks_are_taken_and_shown_as_a_group(
     group = Snapshot.objects.first().group  # type: ignore[union-attr]
     assert answer["Location"] == f"{home}/snapshots?group={group}"
     finish_all()
-    told = text_of(member.get(answer["Location"]))
-    assert "then-disk-0" in told and "then-disk-1" in told
+    text = text_of(member.get(answer["Location"]))
+    assert "then-disk-0" in text and "then-disk-1" in text
     shown = text_of(member.get(f"{home}/snapshots/{Snapshot.objects.get(name='then-disk-0').pk}"))
     assert "they were frozen, or unmounted by a shutdown" in shown and "Snapshots of the same moment" in shown
 
 
-def test_guest_without_its_agent_says_why_it_cannot_be_frozen(
+def test_freeze_without_guest_agent_gives_the_reason(
     cloud: Cloud, instance: Instance, page: str, disks: list[str], member: Client
 ) -> None:
     cloud.fake.guests[instance.pk].agent.behaviour = Behaviour.MISSING
@@ -60,8 +60,8 @@ def test_guest_without_its_agent_says_why_it_cannot_be_frozen(
 def test_error_of_the_form_is_at_its_field(page: str, disks: list[str], member: Client) -> None:
     assert member.post(f"{page}/snapshot", {**NEW, "volumes": disks[:1]}).status_code == 302
     finish_all()
-    again = member.post(f"{page}/snapshot", {**NEW, "volumes": disks[:1]})
-    assert errors_of(again, "name") == "The project already has a snapshot named 'then'."
+    repeated = member.post(f"{page}/snapshot", {**NEW, "volumes": disks[:1]})
+    assert errors_of(repeated, "name") == "The project already has a snapshot named 'then'."
 
 
 def test_stopped_by_force_shows_the_reason_at_the_consistency(
@@ -74,7 +74,7 @@ def test_stopped_by_force_shows_the_reason_at_the_consistency(
     assert "did not shut down" in errors_of(refused, "consistency")
 
 
-def test_guest_that_is_off_says_when_its_file_systems_are_refused(
+def test_consistency_filesystem_of_a_stopped_guest_needs_a_shutdown(
     cloud: Cloud, instance: Instance, page: str, member: Client
 ) -> None:
     member.post(f"{page}/actions/shutdown", {"next": page})

@@ -102,8 +102,8 @@ def test_drifted_instance_is_marked_on_all_pages(
         assert words in text_of(member.get(url)), url
     assert f"/drift?resource={other.pk}" not in member.get(f"{home}/instances").content.decode()
     assert "is no longer admitted" not in text_of(member.get(f"{home}/instances/{other.pk}/placement"))
-    told = text_of(member.get(f"{page}/placement"))
-    assert "Drifted: fr-idf-1 is no longer admitted." in told and "france" in told
+    text = text_of(member.get(f"{page}/placement"))
+    assert "Drifted: fr-idf-1 is no longer admitted." in text and "france" in text
     why = text_of(member.get(f"/drift?resource={instance.pk}"))
     assert "web" in why and "other" not in why
 
@@ -132,9 +132,9 @@ def test_bulk_action_reports_each_result(member: Client, home: str, cloud: Cloud
     member.post(f"{home}/instances/{ones[0].pk}/actions/power-off", {})
     finish_all()
     sent = {"instance": [str(one.pk) for one in ones], "action": "power-off", "sure": "1"}
-    told = text_of(member.post(f"{home}/instances/several", sent))
-    assert "a refused The instance is stopped" in told
-    assert "b started" in told
+    text = text_of(member.post(f"{home}/instances/several", sent))
+    assert "a refused The instance is stopped" in text
+    assert "b started" in text
 
 
 def test_bulk_deletion_needs_the_name_of_the_project(member: Client, home: str, instance: Instance) -> None:
@@ -180,17 +180,17 @@ def test_heading_levels_increase_by_one(page: str, member: Client) -> None:
 
 
 def test_placement_is_shown_by_zone(page: str, member: Client, cloud: Cloud) -> None:
-    told = text_of(member.get(f"{page}/placement"))
-    assert "The request can be placed in: fr-idf-1." in told
-    assert "Memory and processors fr-idf-1" in told
-    assert "declared" in told or "proven" in told
+    text = text_of(member.get(f"{page}/placement"))
+    assert "The request can be placed in: fr-idf-1." in text
+    assert "Memory and processors fr-idf-1" in text
+    assert "declared" in text or "proven" in text
 
 
 def test_addresses_are_shown_with_their_network(page: str, member: Client) -> None:
-    told = text_of(member.get(f"{page}/network"))
-    assert "10.10.0.2" in told
-    assert "lan" in told and "default" in told
-    assert "No free port." in told
+    text = text_of(member.get(f"{page}/network"))
+    assert "10.10.0.2" in text
+    assert "lan" in text and "default" in text
+    assert "No free port." in text
 
 
 def test_a_port_is_attached_and_detached(page: str, home: str, member: Client, cloud: Cloud) -> None:
@@ -223,9 +223,9 @@ def test_a_volume_is_attached_and_detached(page: str, home: str, member: Client,
     answer = member.post(f"{page}/volumes", {"volume": str(volume.pk), "idempotency_key": "1"})
     assert answer["Location"] == f"{page}/volumes"
     finish_all()
-    told = member.get(f"{page}/volumes")
-    assert "data 2 GiB attached" in text_of(told)
-    attachment = told.context["instance"]["attachments"][0]["id"]
+    shown = member.get(f"{page}/volumes")
+    assert "data 2 GiB attached" in text_of(shown)
+    attachment = shown.context["instance"]["attachments"][0]["id"]
     member.post(f"{page}/volumes/{attachment}/detach", {"next": f"{page}/volumes"})
     finish_all()
     assert "No volumes attached." in text_of(member.get(f"{page}/volumes"))
@@ -308,7 +308,7 @@ def test_overview_has_the_commands_to_connect(member: Client, page: str, instanc
 
 
 @pytest.mark.parametrize(("state", "words"), [("connected", "connected"), ("disconnected", "not connected")])
-def test_overview_tells_if_the_guest_agent_is_connected(member: Client, page: str, state: str, words: str) -> None:
+def test_overview_shows_if_the_guest_agent_is_connected(member: Client, page: str, state: str, words: str) -> None:
     Instance.objects.update(power_state="running", guest_agent=state)
     assert f"<dt>Guest agent</dt><dd>{words}</dd>" in member.get(page).content.decode()
 

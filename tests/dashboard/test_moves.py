@@ -1,4 +1,4 @@
-"""The page of an instance's moves: what is in the way, where it could go, how far it is, and how it ended."""
+"""The page of an instance's migrations: what blocks one, its possible destinations, its progress and outcome."""
 
 from datetime import timedelta
 

@@ -71,7 +71,7 @@ def test_role_is_changed_and_member_removed(here: str, cloud: Cloud, owner: Clie
     assert not Membership.objects.filter(user=user).exists()
 
 
-def test_member_who_leaves_returns_to_the_organizations(here: str, member: Client) -> None:
+def test_member_who_leaves_is_redirected_to_the_organizations(here: str, member: Client) -> None:
     page = f"{here}/members/{Session.objects.get().user_id}/remove"
     answer = member.post(page)
     assert answer["Location"] == "/organizations"

@@ -149,5 +149,5 @@ def test_zone_outside_the_map_has_no_mark() -> None:
 def test_background_of_the_map_has_the_same_projection() -> None:
     tool = (Path(__file__).parents[2] / "frontend" / "tools" / "europe.mjs").read_text()
     centre = f"{math.degrees(CENTRE_LON):.0f}, {math.degrees(CENTRE_LAT):.0f}"
-    for said in (f"WIDTH = {SIDE};", f"HEIGHT = {SIDE};", f"CENTRE = [{centre}];", f"SCALE = {SCALE};"):
-        assert f"const {said}" in tool
+    for constant in (f"WIDTH = {SIDE};", f"HEIGHT = {SIDE};", f"CENTRE = [{centre}];", f"SCALE = {SCALE};"):
+        assert f"const {constant}" in tool

@@ -95,15 +95,15 @@ def test_form_offers_the_attributes_of_the_api() -> None:
 def test_clause_survives_the_form(clause: dict[str, object]) -> None:
     (row,) = ClauseRows.from_clauses([clause])
     fields = {f"{row.prefix}-{name}": row[name].value() for name in row.fields}
-    again = type(row)(
+    resubmitted = type(row)(
         row.subject,
         {name: value for name, value in fields.items() if value is not None and value is not False},
         prefix="c0",
     )
     if "new" in row.subject:
-        again = type(row)(row.subject, {**fields, "c0-value": json.dumps(clause["value"])}, prefix="c0")
-    assert again.is_valid(), again.errors
-    assert again.clause() == clause
+        resubmitted = type(row)(row.subject, {**fields, "c0-value": json.dumps(clause["value"])}, prefix="c0")
+    assert resubmitted.is_valid(), resubmitted.errors
+    assert resubmitted.clause() == clause
     assert "a" in str(clause_labels.clause_html(clause))
 
 
@@ -284,5 +284,5 @@ def test_author_of_a_policy_undoes_it_by_a_button(cloud: Cloud, officer: Client,
     assert "Change undone." in text_of(answer)
     assert "Undo change" not in text_of(answer)
     assert PolicyVersion.objects.latest("version").clauses == []
-    again = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)
-    assert "cannot be undone by you" in text_of(again)
+    reverted = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)
+    assert "cannot be undone by you" in text_of(reverted)

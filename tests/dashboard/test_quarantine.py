@@ -1,4 +1,4 @@
-"""Pages about what nobody means to be there: the list, one of them, its end and its release."""
+"""Pages of orphans: the list, one orphan, its deletion and its release."""
 
 import pytest
 from django.test import Client

@@ -19,7 +19,7 @@ from tests.services.catalog.disks import qcow2
 from tests.world import Cloud
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
-THINGS = {
+RESOURCES = {
     "networks": ({"cidr": "10.1.0.0/24", "dns_servers": "9.9.9.9, 1.1.1.1"}, {"cidr": "10.1.0.0/33"}, b"10.1.0.1"),
     "ssh-keys": ({"public_key": KEY}, {"public_key": "ssh-rsa nothing"}, b"SHA256:"),
     "affinity-groups": ({"rule": "anti-affinity", "is_strict": "on"}, {"rule": "far"}, b"separate"),
@@ -50,9 +50,9 @@ def test_lists_are_visible_to_all_roles(home: str, signed_in: SignIn, role: str)
     assert {page: browser.get(f"{home}/{page}").status_code for page in LISTS} == dict.fromkeys(LISTS, 200)
 
 
-@pytest.mark.parametrize("collection", THINGS)
+@pytest.mark.parametrize("collection", RESOURCES)
 def test_resource_is_created_found_renamed_and_deleted(home: str, member: Client, collection: str) -> None:
-    good, bad, shown = THINGS[collection]
+    good, bad, shown = RESOURCES[collection]
     here = f"{home}/{collection}"
     new = {"name": "mine", "labels": "env=prod"}
     [field] = bad
@@ -79,13 +79,13 @@ def test_form_sent_twice_creates_one_network(home: str, member: Client) -> None:
     assert Network.objects.filter(name="mine").count() == 1
 
 
-def test_network_page_says_that_it_ends_at_its_zone(home: str, cloud: Cloud, member: Client) -> None:
+def test_network_page_states_that_a_network_is_in_one_zone(home: str, cloud: Cloud, member: Client) -> None:
     """Before it is made, where there is none, and on its page: guests in two zones do not reach each other."""
-    said = "instances within a zone"
-    assert said in text_of(member.get(f"{home}/networks/new"))
-    assert said in text_of(member.get(f"{home}/networks/{cloud.network.pk}"))
+    phrase = "instances within a zone"
+    assert phrase in text_of(member.get(f"{home}/networks/new"))
+    assert phrase in text_of(member.get(f"{home}/networks/{cloud.network.pk}"))
     Network.objects.all().delete()
-    assert said in text_of(member.get(f"{home}/networks"))
+    assert phrase in text_of(member.get(f"{home}/networks"))
 
 
 def test_network_without_name_servers_has_a_warning(home: str, member: Client) -> None:
@@ -127,8 +127,8 @@ def test_an_image_is_uploaded_by_a_script(home: str, member: Client, disk: bytes
     assert answer.json() == {"go": page}
     assert Image.objects.get(name="mine").state == "verifying"
     assert b"data-upload" not in member.get(page).content
-    again = member.put(f"{page}/file", disk, content_type="application/octet-stream")
-    assert (again.status_code, again.json()["code"]) == (409, "catalog.image.has_content")
+    repeated = member.put(f"{page}/file", disk, content_type="application/octet-stream")
+    assert (repeated.status_code, repeated.json()["code"]) == (409, "catalog.image.has_content")
 
 
 def test_an_image_is_uploaded_by_its_form(home: str, member: Client, disk: bytes) -> None:
@@ -245,7 +245,7 @@ def test_live_part_names_its_resource_kind(member: Client, home: str) -> None:
     assert b'id="things" data-live="network"' in member.get(f"{home}/networks").content
 
 
-def test_list_of_networks_says_who_answers_names(member: Client, home: str, cloud: Cloud) -> None:
+def test_list_of_networks_shows_their_resolvers(member: Client, home: str, cloud: Cloud) -> None:
     assert "10.10.0.1 the gateway" in text_of(member.get(f"{home}/networks"))
 
 
@@ -377,7 +377,7 @@ def test_instance_gets_the_chosen_port_and_groups(home: str, member: Client, clo
     assert "10.10.0.40" in str(lost.context["form"].errors["addresses"]), "an attached port keeps its addresses"
 
 
-def test_reachability_page_answers_and_says_what_to_do(home: str, member: Client, cloud: Cloud) -> None:
+def test_reachability_page_shows_answer_and_remedy(home: str, member: Client, cloud: Cloud) -> None:
     instance = make_instance(member, home)
     assert f"target=instance:{instance.pk}" in member.get(f"{home}/instances/{instance.pk}/network").content.decode()
     page = f"{home}/reachability"

@@ -269,12 +269,12 @@ def test_exporter_can_request_an_export(signed_in: SignIn, cloud: Cloud, role: s
 @pytest.mark.parametrize("role", ["operator", "admin", "member", "viewer"])
 def test_member_without_export_permission_gets_a_contact(signed_in: SignIn, cloud: Cloud, role: str) -> None:
     browser = signed_in(role)
-    said = "You cannot export evidence. Contact an owner or a sovereignty officer of the organization"
+    reason = "You cannot export evidence. Contact an owner or a sovereignty officer of the organization"
     for url in ("/evidence", "/evidence/new-export"):
         html = browser.get(url).content.decode()
-        assert f'type="button" aria-disabled="true" title="{said}' in html, url
+        assert f'type="button" aria-disabled="true" title="{reason}' in html, url
     assert 'href="/evidence/new-export"' not in browser.get("/evidence").content.decode()
-    assert said in text_of(browser.get("/evidence/new-export"))
+    assert reason in text_of(browser.get("/evidence/new-export"))
 
 
 def test_export_roles_of_the_pages_agree_with_authorization() -> None:

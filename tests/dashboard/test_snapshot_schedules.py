@@ -38,14 +38,14 @@ def schedule() -> SnapshotSchedule:
 
 
 def test_empty_list_explains_schedules(cloud: Cloud, member: Client, home: str) -> None:
-    told = text_of(member.get(f"{home}/snapshot-schedules"))
-    assert "No snapshot schedules yet" in told and "deletes the oldest ones that it took" in told
+    text = text_of(member.get(f"{home}/snapshot-schedules"))
+    assert "No snapshot schedules yet" in text and "deletes the oldest ones that it took" in text
 
 
 def test_schedule_is_created_listed_and_shown(page: str, member: Client, home: str, volume: Volume) -> None:
     times = "each day at 02:30 (Europe/Paris)"
-    told = text_of(member.get(page))
-    assert f"Volume data Times {times} Snapshots to keep 7 Next" in told and "nightly active" in told
+    text = text_of(member.get(page))
+    assert f"Volume data Times {times} Snapshots to keep 7 Next" in text and "nightly active" in text
     assert f"nightly env=prod active data {times}" in text_of(
         member.get(f"{home}/snapshot-schedules?labels=env%3Dprod")
     )
@@ -96,8 +96,8 @@ def test_schedule_moves_from_a_volume_to_a_selector_and_back(page: str, member: 
 
 def test_schedule_is_paused_and_resumed(page: str, member: Client) -> None:
     assert member.post(f"{page}/pause")["Location"] == page
-    told = text_of(member.get(page))
-    assert "The schedule is paused." in told and "nightly paused" in told and "Resume" in told
+    text = text_of(member.get(page))
+    assert "The schedule is paused." in text and "nightly paused" in text and "Resume" in text
     assert schedule().next_at is None
     member.post(f"{page}/edit", {**NEW, "keep": "3"})
     assert (schedule().keep, schedule().next_at) == (3, None)
@@ -114,8 +114,8 @@ def test_schedule_is_deleted(page: str, member: Client, home: str) -> None:
 
 def test_snapshot_that_was_not_taken_is_shown(page: str, member: Client) -> None:
     SnapshotSchedule.objects.update(last_error=SnapshotPoolFull(pool="rbd").as_document())
-    told = text_of(member.get(page))
-    assert "A snapshot of the last time was not taken. Pool nearly full The pool rbd is nearly full" in told
+    text = text_of(member.get(page))
+    assert "A snapshot of the last time was not taken. Pool nearly full The pool rbd is nearly full" in text
 
 
 def test_viewer_changes_nothing(page: str, home: str, signed_in: SignIn) -> None:

@@ -49,9 +49,9 @@ def disabled(answer: object, url: str) -> bool:
 def test_empty_list_explains_snapshots_and_names_the_types(cloud: Cloud, member: Client, home: str) -> None:
     assert "Volume types whose volumes can have snapshots: none." in text_of(member.get(f"{home}/snapshots"))
     sample.cluster(cloud)
-    told = text_of(member.get(f"{home}/snapshots"))
-    assert "A snapshot keeps the content of a volume at one moment." in told
-    assert "Volume types whose volumes can have snapshots: rbd." in told
+    text = text_of(member.get(f"{home}/snapshots"))
+    assert "A snapshot keeps the content of a volume at one moment." in text
+    assert "Volume types whose volumes can have snapshots: rbd." in text
 
 
 def test_snapshot_is_taken_listed_and_shown(volume: Volume, member: Client, home: str) -> None:
@@ -59,10 +59,10 @@ def test_snapshot_is_taken_listed_and_shown(volume: Volume, member: Client, home
     page = answer["Location"]
     assert "being taken" in text_of(member.get(page))
     finish_all()
-    told = text_of(member.get(page))
-    assert "then available" in told and "Volume data Volume type rbd Zone fr-idf-1 Size 2 GiB" in told
-    assert "as after a power cut" in told and "Created by you" in told and "Jan. 1, 2099" in told
-    assert "Snapshot fr-idf-1 declared" in told
+    text = text_of(member.get(page))
+    assert "then available" in text and "Volume data Volume type rbd Zone fr-idf-1 Size 2 GiB" in text
+    assert "as after a power cut" in text and "Created by you" in text and "Jan. 1, 2099" in text
+    assert "Snapshot fr-idf-1 declared" in text
     listed = text_of(member.get(f"{home}/snapshots?labels=env%3Dprod&volume=data"))
     assert "then env=prod available data 2 GiB" in listed
     assert "No snapshot matches the filters." in text_of(member.get(f"{home}/snapshots?volume=other"))
@@ -81,7 +81,7 @@ def test_volume_shows_its_snapshots(page: str, snapshot: Snapshot, volume: Volum
     assert (form["volume"].value(), form["name"].value()) == ("data", "snapshot-1")
 
 
-def test_volume_without_snapshots_says_why_and_which_types_have_them(cloud: Cloud, member: Client, home: str) -> None:
+def test_volume_without_snapshots_gives_reason_and_types(cloud: Cloud, member: Client, home: str) -> None:
     sample.cluster(cloud)
     local = make_volume(member, home)
     answer = member.get(f"{home}/volumes/{local.pk}/snapshots")
@@ -144,7 +144,7 @@ def test_volume_with_snapshots_cannot_be_deleted(snapshot: Snapshot, volume: Vol
     assert "still has 1 snapshots: then" in text_of(member.post(f"{page}/delete", {"name": "data"}))
 
 
-def test_revert_says_first_what_is_lost_and_what_stays(
+def test_revert_page_lists_losses_and_what_is_kept(
     cloud: Cloud, page: str, snapshot: Snapshot, volume: Volume, member: Client, home: str
 ) -> None:
     agent = cloud.world.clusters[0]
@@ -153,10 +153,10 @@ def test_revert_says_first_what_is_lost_and_what_stays(
     member.post(f"{home}/volumes/{volume.pk}/grow", {"size_gib": "3"})
     finish_all()
     agent.write(volume.pk)
-    told = text_of(member.get(f"{page}/revert"))
-    assert "Everything that was written to the volume data after the snapshot was taken:" in told
-    assert "The size of the volume: 3 GiB. It was 2 GiB when the snapshot was taken" in told
-    assert "Taken later: later" in told and "The volume is not attached to an instance." in told
+    text = text_of(member.get(f"{page}/revert"))
+    assert "Everything that was written to the volume data after the snapshot was taken:" in text
+    assert "The size of the volume: 3 GiB. It was 2 GiB when the snapshot was taken" in text
+    assert "Taken later: later" in text and "The volume is not attached to an instance." in text
     assert Operation.objects.filter(kind="volume.revert").count() == 0
     assert errors_of(member.post(f"{page}/revert", {"name": "then"}), "name") == "The name does not match."
     assert member.post(f"{page}/revert", {"name": "data"})["Location"] == f"{home}/volumes/{volume.pk}"

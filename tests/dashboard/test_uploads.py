@@ -1,4 +1,4 @@
-"""Files in forms: nothing of them is written for whoever may not upload."""
+"""Files in forms: nothing of a file is written when the user may not upload."""
 
 import io
 import re

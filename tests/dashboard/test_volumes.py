@@ -32,9 +32,9 @@ def test_empty_list_explains_volumes(cloud: Cloud, member: Client, home: str) ->
 
 def test_list_shows_zone_and_instance_of_each_volume(member: Client, home: str, volume: Volume) -> None:
     make_instance(member, home, volumes=["data"])
-    told = text_of(member.get(f"{home}/volumes?state=in-use&zone=fr-idf-1&labels=env%3Dprod"))
-    assert "Volume creation started." in told
-    assert "data env=prod in use 2 GiB fr-idf-1 web" in told
+    text = text_of(member.get(f"{home}/volumes?state=in-use&zone=fr-idf-1&labels=env%3Dprod"))
+    assert "Volume creation started." in text
+    assert "data env=prod in use 2 GiB fr-idf-1 web" in text
     assert "No volume matches the filters." in text_of(member.get(f"{home}/volumes?state=available"))
 
 
@@ -49,7 +49,7 @@ def test_each_tab_is_visible_to_its_roles(tab: str, page: str, member: Client, s
 def test_check_previews_the_zones_of_a_volume(cloud: Cloud, member: Client, home: str) -> None:
     make_zone("de-rhein-1")
     answer = member.post(f"{home}/volumes/create", {**VOLUME, "check": "1"})
-    zones = {verdict.zone: verdict.is_admitted for verdict in answer.context["outlook"].zones}
+    zones = {verdict.zone: verdict.is_admitted for verdict in answer.context["preview"].zones}
     assert zones == {"fr-idf-1": True, "de-rhein-1": False}
     assert "Storage 0 GiB → 2 GiB" in text_of(answer)
     assert Volume.objects.count() == 0
@@ -63,9 +63,9 @@ def test_taken_name_has_an_error(member: Client, home: str, volume: Volume) -> N
 
 
 def test_placement_is_shown(page: str, member: Client) -> None:
-    told = text_of(member.get(f"{page}/placement"))
-    assert "The request can be placed in: fr-idf-1." in told
-    assert "Disk fr-idf-1" in told
+    text = text_of(member.get(f"{page}/placement"))
+    assert "The request can be placed in: fr-idf-1." in text
+    assert "Disk fr-idf-1" in text
 
 
 def test_volume_grows_and_never_shrinks(page: str, member: Client, volume: Volume) -> None:
@@ -118,8 +118,8 @@ def test_volume_deletion_needs_its_name(page: str, home: str, member: Client, vo
 
 def test_attached_volume_cannot_be_deleted(page: str, home: str, member: Client, volume: Volume) -> None:
     make_instance(member, home, volumes=["data"])
-    told = member.get(page)
-    assert "attached; detach it first" in text_of(told)
+    shown = member.get(page)
+    assert "attached; detach it first" in text_of(shown)
     assert "Detach it first." in text_of(member.post(f"{page}/delete", {"name": "data"}))
 
 

@@ -81,8 +81,8 @@ def test_ticket_is_valid_once(consoles: Process, instance: Instance) -> None:
     url = ticket()
     with opened(consoles, url) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
-        with opened(consoles, url) as again:
-            assert end(again) == (
+        with opened(consoles, url) as second:
+            assert end(second) == (
                 4401,
                 "The ticket was already used, or is older than 30 seconds. Request a new one.",
             )

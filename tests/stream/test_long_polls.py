@@ -117,8 +117,8 @@ def test_wait_after_now_returns_only_new_events(site: Site, tenant: Tenant) -> N
     publish_one(tenant)
     answer: dict[str, Any] = waiting.result(LIMIT_S).json()
     assert [event["kind"] for event in answer["items"]] == ["network.created"]
-    again = site.get("events", after=answer["cursor"], wait="0s").json()
-    assert again["items"] == []
+    repeated = site.get("events", after=answer["cursor"], wait="0s").json()
+    assert repeated["items"] == []
 
 
 def test_credential_revoked_while_waiting_is_refused(site: Site, tenant: Tenant, operation: Operation) -> None:

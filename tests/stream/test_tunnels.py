@@ -116,9 +116,9 @@ def test_failed_connection_is_explained(
 
 def test_ticket_of_a_tunnel_is_valid_once(consoles: Process, instance: Instance) -> None:
     url = ticket()
-    with opened(consoles, url) as client, opened(consoles, url) as again:
+    with opened(consoles, url) as client, opened(consoles, url) as second:
         assert client.recv(LIMIT_S) == OPENED
-        assert end(again)[0] == 4401
+        assert end(second)[0] == 4401
     with opened(consoles, expired(ticket())) as client:
         assert end(client)[0] == 4401
 

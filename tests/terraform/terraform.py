@@ -34,9 +34,9 @@ class Terraform:
             text=True,
             timeout=PATIENCE_S,
         )
-        said = done.stdout + done.stderr
-        assert done.returncode == expected, said
-        return said
+        output = done.stdout + done.stderr
+        assert done.returncode == expected, output
+        return output
 
     def environment(self) -> dict[str, str]:
         own = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_CLI_ARGS": "-no-color"}

@@ -81,7 +81,7 @@ def _gpg(environment: dict[str, str], *words: str) -> str:
 
 @pytest.fixture
 def release(tmp_path: Path, keyring: dict[str, str]) -> Path:
-    """The files of a release, as whoever makes one signs them, with key.asc beside."""
+    """The files of a release with their signatures, and key.asc."""
     folder = tmp_path / "release"
     folder.mkdir()
     with zipfile.ZipFile(folder / ZIP, "w") as archive:
@@ -113,8 +113,8 @@ def init(tmp_path: Path, port: int, *, expected: int) -> str:
 def test_terraform_installs_the_provider(release: Path, keyring: dict[str, str], port: int, tmp_path: Path) -> None:
     publish(release, keyring)
     publish(release, keyring)
-    said = init(tmp_path, port, expected=0)
-    assert f"Installed localhost:{port}/andromede/andromede v{VERSION} (self-signed" in said
+    output = init(tmp_path, port, expected=0)
+    assert f"Installed localhost:{port}/andromede/andromede v{VERSION} (self-signed" in output
 
 
 def test_terraform_refuses_checksums_changed_after_signing(

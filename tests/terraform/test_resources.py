@@ -48,7 +48,7 @@ GROUP = ('name = "apart"', 'rule = "anti-affinity"')
 ATTACHED = ("instance = andromede_instance.web.id", "volume = andromede_volume.data.id")
 WEEKLY = ('frequency = "weekly"', 'weekday = "monday"', 'at = "02:30"')
 MONTHLY = ('frequency = "monthly"', "day = 3", 'at = "03:30"')
-BESIDE = WEB % "" + DATA % "near_instance = andromede_instance.web.id"
+NEARBY = WEB % "" + DATA % "near_instance = andromede_instance.web.id"
 PUBLIC = 'resource "andromede_public_ip" "%s" {\n  name = "%s"\n  pool = "public"\n}\n'
 RULE = ("security_group = andromede_security_group.web.id", 'direction = "in"', 'protocol = "tcp"')
 LIVES = [
@@ -248,7 +248,7 @@ LIVES = [
         block("volume_attachment", *ATTACHED),
         "",
         block("volume_attachment", *ATTACHED, "is_read_only = true"),
-        BESIDE,
+        NEARBY,
     ),
     Life(
         "andromede_public_ip_association.it",

@@ -69,8 +69,8 @@ def test_state_is_written_under_a_lock_and_read_back(terraform: Terraform) -> No
 def test_lock_of_another_is_reported_and_can_be_forced(terraform: Terraform) -> None:
     terraform.run("apply", "-auto-approve")
     TerraformState.objects.update(lock=LOCK, locked_at=TerraformState.objects.get().created_at)
-    said = terraform.run("apply", "-auto-approve", "-replace=terraform_data.thing", expected=1)
-    assert "bob@desk" in said and "of-another" in said
+    output = terraform.run("apply", "-auto-approve", "-replace=terraform_data.thing", expected=1)
+    assert "bob@desk" in output and "of-another" in output
     terraform.run("force-unlock", "-force", "of-another")
     terraform.run("apply", "-auto-approve")
 

@@ -399,10 +399,10 @@ def test_keyring_that_is_not_the_users_is_refused_with_the_next_step(
     play.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [task]}]))
     command = [str(BIN / "ansible-playbook"), "--inventory", "localhost,", "--connection", "local", str(play)]
     ran = subprocess.run(command, cwd=PLAYBOOK, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    said = re.sub(r"\s+", " ", ran.stdout + ran.stderr)
-    assert (ran.returncode == 0) == is_accepted, said
-    assert (f"ceph auth get client.andromede > {file}" in said) != is_accepted
-    assert "secret" not in said
+    output = re.sub(r"\s+", " ", ran.stdout + ran.stderr)
+    assert (ran.returncode == 0) == is_accepted, output
+    assert (f"ceph auth get client.andromede > {file}" in output) != is_accepted
+    assert "secret" not in output
 
 
 def test_storage_agent_is_checked_as_its_own_user_before_it_starts() -> None:

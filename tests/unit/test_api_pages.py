@@ -86,7 +86,7 @@ def test_command_sends_the_example_body() -> None:
 
 def test_page_has_summary_parameters_and_answers() -> None:
     text = page()
-    for said in (
+    for line in (
         "[Replace a box](#replace-a-box)",
         "`PUT /v1/projects/{project}/boxes/{box}` · `box_set` · [who may](../authorization.md#boxes)",
         "| **`box`** | path | string |",
@@ -96,4 +96,4 @@ def test_page_has_summary_parameters_and_answers() -> None:
         "| [`storage.box.not_found`](../errors/storage.box.not_found.md) | 404 | There is no box. |",
         "## Box",
     ):
-        assert said in text, said
+        assert line in text, line

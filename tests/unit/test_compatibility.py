@@ -242,9 +242,9 @@ def test_compatible_change_is_accepted(name: str) -> None:
     assert list(breaks(PUBLISHED, changed(ADDITIVE[name]))) == []
 
 
-def without_get(**said: Any) -> dict[str, Any]:
+def without_get(**changes: Any) -> dict[str, Any]:
     """The published version with what it says of volume_get, and one before it that says nothing."""
-    announced = changed(lambda p: p["path"]["get"].update(said))
+    announced = changed(lambda p: p["path"]["get"].update(changes))
     return {"1.0": PUBLISHED, "1.1": announced}
 
 
@@ -254,13 +254,13 @@ GONE = changed(lambda p: p["path"].pop("get"))
 def test_a_route_goes_when_its_announced_sunset_is_over() -> None:
     past, future = (NOW + timedelta(days=days) for days in (-1, 1))
     assert complaints(without_get(deprecated=True, **{"x-sunset": past.isoformat()}), GONE, at=NOW) == []
-    for said in (
+    for announcement in (
         {"deprecated": True, "x-sunset": future.isoformat()},
         {"deprecated": True},
         {"x-sunset": past.isoformat()},
         {},
     ):
-        breaking = complaints(without_get(**said), GONE, at=NOW)
+        breaking = complaints(without_get(**announcement), GONE, at=NOW)
         assert [each.partition(":")[0] for each in breaking] == ["1.0", "1.1"]
 
 

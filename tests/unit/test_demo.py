@@ -92,9 +92,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     return Cloud(Stack(tmp_path), demo.ZONES)
 
 
-def test_storage_is_a_ceph_cluster_unless_another_one_is_asked_for(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_storage_is_a_ceph_cluster_unless_another_is_requested(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STORAGE", raising=False)
     assert demo.wanted_storage() == "ceph"
     monkeypatch.setenv("STORAGE", "local")
@@ -105,7 +103,7 @@ def test_storage_is_a_ceph_cluster_unless_another_one_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("lacking", "said"),
+    ("lacking", "warning"),
     [
         ({"MEMORY_MIN_MIB": 2**40}, "MiB of memory are free, and it needs"),
         ({"PROGRAMS": ("ceph-mon", "no-such-program")}, "no-such-program are not installed: run make setup as root"),
@@ -118,13 +116,13 @@ def test_demo_goes_on_without_ceph_where_the_machine_lacks_something(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     lacking: dict[str, object],
-    said: str,
+    warning: str,
 ) -> None:
     for name, value in lacking.items():
         monkeypatch.setattr(machine, name, value)
     assert demo.start_ceph(cloud) is None
     printed = capsys.readouterr().out
-    assert said in printed
+    assert warning in printed
     assert "no Ceph cluster, and so no shared storage" in printed
 
 

@@ -29,7 +29,7 @@ class Upstream(ThreadingHTTPServer):
 
     def __init__(self, name: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.name, self.heard = name, list[str]()
+        self.name, self.received = name, list[str]()
         self.news = threading.Condition()
         threading.Thread(target=self.serve_forever, args=[0.01], daemon=True).start()
 
@@ -39,12 +39,12 @@ class Upstream(ThreadingHTTPServer):
 
     def hear(self, line: str) -> None:
         with self.news:
-            self.heard.append(line)
+            self.received.append(line)
             self.news.notify_all()
 
     def wait_for_requests(self, count: int) -> None:
         with self.news:
-            assert self.news.wait_for(lambda: len(self.heard) >= count, PATIENCE_S), self.heard
+            assert self.news.wait_for(lambda: len(self.received) >= count, PATIENCE_S), self.received
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -120,14 +120,14 @@ def answer_of(connection: socket.socket) -> bytes:
 
 
 def test_a_slow_body_does_not_reach_web(site: Site) -> None:
-    before = len(site.web.heard)
+    before = len(site.web.received)
     slow = [site.begin("POST", "/v1/sessions", length=2) for _ in range(64)]
     assert site.who("GET", "/v1/healthz") == "web"
-    assert site.web.heard[before:] == ["GET /v1/healthz"]
+    assert site.web.received[before:] == ["GET /v1/healthz"]
     for connection in slow:
         connection.sendall(b"x")
     assert all(b'"missing": 0' in answer_of(connection) for connection in slow)
-    assert sorted(site.web.heard[before + 1 :]) == ["POST /v1/sessions"] * 64
+    assert sorted(site.web.received[before + 1 :]) == ["POST /v1/sessions"] * 64
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,12 @@ def test_requests_reach_the_process_of_their_route(site: Site, method: str, url:
 
 
 def test_oversized_body_is_refused_unread(site: Site) -> None:
-    before = len(site.web.heard)
+    before = len(site.web.received)
     with site.begin("POST", "/sign-in", length=2**30) as connection:
         answer = answer_of(connection)
     assert b"413" in answer.split(b"\r\n")[0]
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["code"] == "body_too_large"
-    assert site.web.heard[before:] == []
+    assert site.web.received[before:] == []
 
 
 def test_a_state_is_buffered_up_to_its_size(site: Site) -> None:
@@ -165,7 +165,7 @@ def test_a_state_is_buffered_up_to_its_size(site: Site) -> None:
 
 
 def test_image_uploads_are_streamed_and_limited(site: Site) -> None:
-    before = len(site.web.heard)
+    before = len(site.web.received)
     uploads = [site.begin("PUT", IMAGE, length=2**33) for _ in range(4)]
     site.web.wait_for_requests(before + 4)
     assert b"429" in answer_of(site.begin("PUT", IMAGE, length=2**33)).split(b"\r\n")[0]

@@ -84,7 +84,7 @@ def stream_a_call(file: FileDescriptorProto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "complaint"),
     [
         (renumber, "the field 2 of Subject, generation, is gone, and its number is not reserved"),
         (retype, "the field 2 of Subject, generation, has another type"),
@@ -98,10 +98,10 @@ def stream_a_call(file: FileDescriptorProto) -> None:
         (stream_a_call, "the call Describe has another server_streaming"),
     ],
 )
-def test_breaking_change_is_reported(change: Callable[[FileDescriptorProto], None], said: str) -> None:
+def test_breaking_change_is_reported(change: Callable[[FileDescriptorProto], None], complaint: str) -> None:
     new = present()
     change(new)
-    assert list(broken(present(), new)) == [said]
+    assert list(broken(present(), new)) == [complaint]
 
 
 def test_additions_and_reserved_removals_are_compatible() -> None:

@@ -117,7 +117,7 @@ def test_discarded_image_goes_to_the_trash(shared: Shared, agent: FakeStorageAge
     assert states() == {str(volume.pk): "discarded"}
 
 
-def test_released_image_stays_until_it_is_gone(shared: Shared, agent: FakeStorageAgent) -> None:
+def test_released_image_is_an_orphan_until_it_disappears(shared: Shared, agent: FakeStorageAgent) -> None:
     lose_row(shared.volume())
     orphans.reconcile()
     services.orphan_release(OPERATOR, orphan(), reason="our own copy")

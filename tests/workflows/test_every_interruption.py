@@ -56,14 +56,14 @@ def first(act: Act) -> Altered:
 
 
 def sleep_while(act: Act) -> Altered:
-    """The worker stands still just before the step until another one has done `act`."""
+    """The worker is stopped just before the step until another one has done `act`."""
     return first(lambda operation: act(fresh(operation)))
 
 
 @dataclasses.dataclass
 class Sleeper:
-    """Between a worker and the agents: it stands still once, after it was seen to have the lease and before its call
-    is sent, until another one has done `act`."""
+    """Between a worker and the agents: stops the worker once, after the check of its lease and before its call is
+    sent, until another worker has done `act`."""
 
     act: Callable[[], object] | None = None
 

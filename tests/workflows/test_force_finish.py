@@ -118,16 +118,16 @@ def test_cancelled_detachment_finishes_with_the_volume_detached(cloud: Cloud) ->
 def test_forced_finish_is_audited_with_its_reason(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     resolve(operation)
-    deed = AuditEntry.objects.get(verb="operation.resolve")
-    assert (deed.project_id, deed.facts["reason"], deed.facts["operation_id"]) == (
+    entry = AuditEntry.objects.get(verb="operation.resolve")
+    assert (entry.project_id, entry.facts["reason"], entry.facts["operation_id"]) == (
         cloud.tenant.project.pk,
         "it burnt",
         str(operation.pk),
     )
     evidence = EvidenceRecord.objects.get(kind="incident")
     assert evidence.organization_id == cloud.tenant.project.organization_id and "it burnt" in evidence.document
-    told = Event.objects.get(kind="operation.resolved")
-    assert (told.operation_id, told.data) == (operation.pk, {"operation": operation.kind, "reason": "it burnt"})
+    event = Event.objects.get(kind="operation.resolved")
+    assert (event.operation_id, event.data) == (operation.pk, {"operation": operation.kind, "reason": "it burnt"})
 
 
 def refusal(operation: Operation) -> str:

@@ -238,7 +238,7 @@ def test_volume_with_an_operation_is_busy(shared: Shared) -> None:
     assert not Image.objects.exclude(source_kind="").exists()
 
 
-def test_what_is_read_is_not_deleted(shared: Shared) -> None:
+def test_source_that_is_read_is_not_deleted(shared: Shared) -> None:
     volume = shared.volume()
     snapshot = taken(shared, volume)
     actor = shared.cloud.tenant.actor
@@ -314,15 +314,15 @@ def test_growth_and_attachment_go_on_while_the_volume_is_read(shared: Shared) ->
         done(volume_grow(shared.cloud.tenant.actor, fresh(volume), size_gib=4))
 
     assert run(operation, altered(WORKFLOWS["image.create"], "snapshot", then(lambda each: None))).state == "succeeded"
-    _, again = ask_image(shared.cloud, volume, "again")
-    assert run(again, altered(WORKFLOWS["image.create"], "read", then(grow))).state == "succeeded"
+    _, retried = ask_image(shared.cloud, volume, "again")
+    assert run(retried, altered(WORKFLOWS["image.create"], "read", then(grow))).state == "succeeded"
     assert fresh(image).min_disk_gib == 2
 
 
 # ---- interruptions
 
 
-def test_cut_stream_is_never_taken_as_whole(shared: Shared, agent: FakeStorageAgent, tmp_path: Path) -> None:
+def test_incomplete_stream_is_rejected(shared: Shared, agent: FakeStorageAgent, tmp_path: Path) -> None:
     volume = shared.volume()
     agent.data[agent.write(volume.pk)] = [(0, b"a"), (4096, b"b"), (8192, b"c")]
     image, operation = ask_image(shared.cloud, volume)
@@ -513,7 +513,7 @@ def test_policy_that_comes_later_stops_it(shared: Shared, agent: FakeStorageAgen
     assert "read" not in agent.calls
 
 
-def test_evidence_says_what_left_the_cluster(shared: Shared) -> None:
+def test_evidence_records_the_content_that_left_the_cluster(shared: Shared) -> None:
     volume = shared.volume()
     image = made(shared, volume)
     assert copies(image) == [("taken", "snapshot"), ("left", "image"), ("erased", "snapshot")]

@@ -189,7 +189,7 @@ def test_deletion_waits_for_any_other_operation(cloud: Cloud, begin: Callable[[C
 
 
 def test_repeated_deletion_requests_succeed(cloud: Cloud) -> None:
-    """Asked again meanwhile it is the same operation; two that were asked for at the same moment both end."""
+    """A repeated request gets the same operation; two requests of the same moment get two, and both end."""
     instance = make_instance(cloud)
     stale = fresh(instance)
     first, second = ask_delete(cloud, instance), ask_delete(cloud, stale)

@@ -325,7 +325,7 @@ def test_capacity_lost_after_the_request_blocks_the_evacuation(lost: Lost) -> No
 
 
 def test_evacuation_respects_policies(lost: Lost) -> None:
-    """Another zone is another place, whoever is in need."""
+    """An evacuation never goes to another zone."""
     abroad = lost.cloud.world.add_machine("us-va-1")
     share(lost.cloud, abroad)
     Node.objects.filter(pk=lost.other.row.pk).update(admin_state="cordoned")

@@ -52,7 +52,7 @@ def verified(token: str) -> jwt.Token:
     return jwt.decode(token, KeySet.import_key_set(public_jwks()), algorithms=["EdDSA", "ES256"])
 
 
-def test_guest_reads_its_labels_and_who_it_is(cloud: Cloud) -> None:
+def test_guest_reads_its_labels_and_identity(cloud: Cloud) -> None:
     instance = make_instance(cloud, labels={"env": "prod"})
     assert settle() == (1, 1)
     found = pages(cloud.machine, instance)
@@ -163,7 +163,7 @@ def test_nodes_of_an_older_agent_get_none(cloud: Cloud) -> None:
     assert settle() == (0, 0)
 
 
-def test_document_goes_with_its_instance(cloud: Cloud) -> None:
+def test_document_is_deleted_with_its_instance(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     settle()
     done(instance_delete(cloud.tenant.actor, instance))

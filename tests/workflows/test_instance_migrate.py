@@ -289,7 +289,7 @@ def test_source_node_is_no_destination(moving: Move) -> None:
 
 
 def test_requested_node_bypasses_no_policy(moving: Move) -> None:
-    """Another zone is another place, whoever wishes it."""
+    """A migration to another zone is refused for a tenant and for an operator."""
     abroad = moving.cloud.world.add_machine("us-va-1")
     with pytest.raises((NoPlace, PolicyUnsatisfiable)):
         moving.ask(node=abroad.row)

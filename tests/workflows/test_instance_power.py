@@ -179,7 +179,7 @@ def test_second_power_action_is_busy(cloud: Cloud) -> None:
 
 
 def test_rename_is_busy_during_an_operation(cloud: Cloud) -> None:
-    """Were it allowed, the repeated wish would differ from the first one of its generation, and be refused."""
+    """Were it allowed, the repeated spec would differ from the first one of its generation, and be refused."""
     instance = make_instance(cloud)
     operation = compute.instance_reboot(cloud.tenant.actor, instance)
     with pytest.raises(Busy):

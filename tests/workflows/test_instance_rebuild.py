@@ -126,12 +126,12 @@ def test_the_permit_lists_the_new_disk_and_its_image_alone(cloud: Cloud, image: 
     old = attachment.instance.root_volume_id
     operation = rebuild(cloud, attachment.instance, image)
     done(operation)
-    said = core.parse(signed.read(bytes(Permit.objects.get(operation_id=operation.pk).document or b"")).payload)
+    permit = core.parse(signed.read(bytes(Permit.objects.get(operation_id=operation.pk).document or b"")).payload)
     new = fresh(attachment.instance).root_volume_id
-    assert said.op == "instance.rebuild"
-    assert said.contents.volumes == (str(new), str(attachment.volume_id))
-    assert str(old) not in said.contents.volumes
-    assert said.contents.images == (image.sha256,)
+    assert permit.op == "instance.rebuild"
+    assert permit.contents.volumes == (str(new), str(attachment.volume_id))
+    assert str(old) not in permit.contents.volumes
+    assert permit.contents.images == (image.sha256,)
 
 
 def test_receipts_record_each_disk_of_a_rebuild(cloud: Cloud, image: Image) -> None:
@@ -139,10 +139,10 @@ def test_receipts_record_each_disk_of_a_rebuild(cloud: Cloud, image: Image) -> N
     ledger = cloud.machine.server.node.permits.receipts
     before = ledger.last_number
     done(rebuild(cloud, instance, image))
-    said = [signed.read(document).payload for _, document in ledger.after(before, limit=100)]
-    told = [(each["event"], each["kind"], each["resource"]) for each in said]
+    receipts = [signed.read(document).payload for _, document in ledger.after(before, limit=100)]
+    opened_and_closed = [(each["event"], each["kind"], each["resource"]) for each in receipts]
     new = fresh(instance).root_volume_id
-    assert told == [
+    assert opened_and_closed == [
         ("opened", "volume", str(new)),
         ("closed", "instance", str(instance.pk)),
         ("opened", "instance", str(instance.pk)),

@@ -462,14 +462,16 @@ def test_guest_that_stopped_by_itself_is_not_taken_for_a_frozen_one(
     failed(run(operation), "compute.snapshot.guest_not_frozen")
 
 
-def test_guest_that_stopped_by_itself_stands_still(cloud: Cloud, instance: Instance, agent: FakeStorageAgent) -> None:
+def test_guest_that_stopped_by_itself_needs_no_freeze(
+    cloud: Cloud, instance: Instance, agent: FakeStorageAgent
+) -> None:
     _, operation = ask_snapshots(cloud, instance)
     cloud.fake.guest_powers_off(instance.pk)
     done(operation)
     assert len(agent.snapshots) == 2
 
 
-def test_guest_that_is_paused_otherwise_does_not_stand_still(
+def test_guest_paused_for_another_reason_is_not_frozen(
     cloud: Cloud, instance: Instance, agent: FakeStorageAgent
 ) -> None:
     _, operation = ask_snapshots(cloud, instance)

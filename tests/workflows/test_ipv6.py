@@ -183,7 +183,7 @@ def test_instance_is_placed_where_its_addresses_are_routed(cloud: Cloud) -> None
     assert PortAddress.objects.get(port__instance_id=instance.pk, ip__contains=":").ip == "2001:db8::3"
 
 
-def test_where_no_node_is_in_that_zone_the_refusal_says_so(cloud: Cloud) -> None:
+def test_refusal_names_a_zone_without_nodes(cloud: Cloud) -> None:
     network = routed_to(cloud, ELSEWHERE)
     for more in ({"networks": (network,)}, {"networks": (), "ports": (own_port(cloud, network),)}):
         with pytest.raises(NoPlace) as caught:

@@ -73,11 +73,11 @@ def retry(cloud: Cloud, operation: Operation, **more: object) -> Operation:
 def test_retried_creation_keeps_the_id_and_name(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     instance, failed = failed_create(cloud, volumes=(volume,), labels={"env": "prod"}, user_data=b"#!")
-    again = retry(cloud, failed)
-    assert (again.kind, again.retry_of, again.resource_ids) == (failed.kind, failed.pk, failed.resource_ids)
-    assert fresh(failed).retried_by == again.pk
+    retried = retry(cloud, failed)
+    assert (retried.kind, retried.retry_of, retried.resource_ids) == (failed.kind, failed.pk, failed.resource_ids)
+    assert fresh(failed).retried_by == retried.pk
     assert (fresh(instance).state, fresh(instance).last_error) == ("building", None)
-    done(again)
+    done(retried)
     created = fresh(instance)
     assert (created.state, created.labels, user_data.read(created)) == ("active", {"env": "prod"}, b"#!")
     assert created.root_volume_id != instance.root_volume_id and created.root_volume_id in cloud.fake.volumes
@@ -123,11 +123,11 @@ def test_retry_is_checked_against_policy_and_quota(cloud: Cloud) -> None:
 
 def test_retried_operation_is_not_retried_twice(cloud: Cloud) -> None:
     instance, failed = failed_create(cloud)
-    again = retry(cloud, failed)
+    retried = retry(cloud, failed)
     with pytest.raises(Busy) as busy:
         retry(cloud, failed)
-    assert busy.value.facts["blocking_operation"] == str(again.pk)
-    done(again)
+    assert busy.value.facts["blocking_operation"] == str(retried.pk)
+    done(retried)
     with pytest.raises(InstanceWrongState):
         retry(cloud, failed)
 
@@ -177,8 +177,8 @@ def test_cancelled_operation_can_be_retried(cloud: Cloud, kind: str) -> None:
     operation_cancel(cloud.tenant.actor, cancelled)
     assert run(cancelled).state == "cancelled"
     before = picture(cloud)
-    again = run_on(retry(cloud, cancelled))
-    assert (again.state, again.kind, again.retry_of) == ("succeeded", kind, cancelled.pk)
+    retried = run_on(retry(cloud, cancelled))
+    assert (retried.state, retried.kind, retried.retry_of) == ("succeeded", kind, cancelled.pk)
     changed = picture(cloud)
     assert changed["drift"] == [] and (changed != before or kind in ("instance.reboot",))
 

@@ -15,7 +15,7 @@ from agents.protocol.agent_pb2_grpc import AgentStub
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import dumps
 from andromede_core.permits import permit as core
-from andromede_core.policy.roles import ASKED_WHEN_UNDONE, OPERATIONS, PART_OF, ROLES_OF, TAKING_NOTHING
+from andromede_core.policy.roles import CHECKED_WHEN_UNDONE, OPERATIONS, PART_OF, ROLES_OF, TAKING_NOTHING
 from controlplane.compute.attachments import volume_detach
 from controlplane.kernel import clock, wakeups
 from controlplane.nodes import agent_client, channels, trust_documents
@@ -35,8 +35,7 @@ from tests.world import Cloud, Signer, follow, run, run_next_attempt
 
 METHODS = pb.DESCRIPTOR.services_by_name["Agent"].methods
 # What may be called without a permit: it gives the node nothing, or (EnsureTrust, EnsureNetwork) checks signatures of
-# its own. Whoever looks at a console or types into it talks with a guest that a permit has started; the stream process
-# asks the policy first.
+# its own. A console is that of a guest that a permit has started, and the stream process evaluates the policy first.
 FREE = {
     "Describe",
     "Watch",
@@ -164,15 +163,15 @@ def stub_of(node: Node) -> AgentStub:
 
 def assert_permitted(operation: Operation, message: Any) -> None:
     """The signer signed it for this operation, after a decision that admits the zone."""
-    said = core.parse(signed.read(permitted(message).permit.document).payload)
-    row = Permit.objects.select_related("decision").get(pk=said.jti)
+    permit = core.parse(signed.read(permitted(message).permit.document).payload)
+    row = Permit.objects.select_related("decision").get(pk=permit.jti)
     op = "instance.migrate-out" if isinstance(message, pb.EnsureDepartureRequest) else operation.kind
-    assert (row.operation_id, row.state, said.op) == (operation.pk, "signed", op)
+    assert (row.operation_id, row.state, permit.op) == (operation.pk, "signed", op)
     assert row.decision is not None
     assert row.decision.is_admitted
-    assert said.zone in row.decision.admitted_zones
-    assert (said.peer is not None) == (operation.kind == "instance.migrate")
-    assert said.decision == str(row.decision_id)
+    assert permit.zone in row.decision.admitted_zones
+    assert (permit.peer is not None) == (operation.kind == "instance.migrate")
+    assert permit.decision == str(row.decision_id)
     assert row.decision.created_at >= operation.created_at, "of its own"
 
 
@@ -189,7 +188,7 @@ def test_every_operation_with_data_roles_has_a_case() -> None:
 def test_evaluate_command_has_every_operation() -> None:
     of_data = {kind for kind in WORKFLOWS if not kind.startswith("node.")}
     assert of_data <= {*OPERATIONS, *TAKING_NOTHING}
-    assert {kind for kind in TAKING_NOTHING if ROLES_OF.get(kind)} == ASKED_WHEN_UNDONE
+    assert {kind for kind in TAKING_NOTHING if ROLES_OF.get(kind)} == CHECKED_WHEN_UNDONE
     assert set(PART_OF.values()) <= set(WORKFLOWS)
 
 

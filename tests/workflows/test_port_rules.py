@@ -312,7 +312,7 @@ def test_named_groups_need_a_node_that_filters(cloud: Cloud) -> None:
         assert "security-groups" in str(refused.value.as_document())
 
 
-def test_dry_run_says_that_nothing_would_filter(cloud: Cloud) -> None:
+def test_dry_run_warns_that_no_rule_would_filter(cloud: Cloud) -> None:
     new = NewInstance(name="web", flavor=cloud.flavor, image=cloud.image, networks=(cloud.network,))
     actor, project = cloud.tenant.actor, cloud.tenant.project
     assert not instance_dry_run(actor, project, new).missed_traits

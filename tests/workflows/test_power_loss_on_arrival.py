@@ -59,7 +59,7 @@ class Trip:
         return instance_migrate(SYSTEM, self.instance)
 
     def lose(self, operation: Operation) -> None:
-        """Power is back before anybody asks again."""
+        """Power is back before the call is repeated."""
         self.destination.stop_agent()
         lose_power(self.destination.fake)
         self.destination.start_agent()

@@ -136,16 +136,16 @@ def test_imports_over_a_limit_wait_and_hold_no_thread(monkeypatch: pytest.Monkey
 
     does(monkeypatch, step, "image.import")
     first, second = make_tenant("first").project, make_tenant("second").project
-    beside = Project.objects.create(organization=first.organization, name="beside")
+    sibling = Project.objects.create(organization=first.organization, name="beside")
     others = (ask(first, "image.import"), ask(first, "image.import"), ask(first, "image.import"))
-    others += (ask(beside, "image.import"), ask(beside, "image.import"))
+    others += (ask(sibling, "image.import"), ask(sibling, "image.import"))
     others += (ask(second, "image.import"), ask(second, "image.import"))
     try:
         with workers(queues.IMPORTS, THREADS) as threads:
             for _ in range(4):
                 assert running.acquire(timeout=PATIENCE_S)
             wait_until(lambda: sum(thread.is_alive() for thread in threads) == 4, limit_s=PATIENCE_S)
-            assert (begun.count(first.pk), begun.count(beside.pk), begun.count(second.pk)) == (2, 1, 1)
+            assert (begun.count(first.pk), begun.count(sibling.pk), begun.count(second.pk)) == (2, 1, 1)
             assert Operation.objects.filter(state="pending").count() == 3
             drip.set()
     finally:

@@ -52,13 +52,13 @@ def evidence_residency(instance: Instance) -> dict[str, Where]:
     """Return the open intervals of the residency in the evidence."""
     found = residency_of(instance.pk)
     assert not found.problems
-    said: dict[str, Where] = {"compute": set(), "storage": set()}
+    places: dict[str, Where] = {"compute": set(), "storage": set()}
     for interval in found.intervals:
         assert interval.is_compliant
         if interval.end is None:
             assert interval.state == "proven"
-            said[interval.role].add((interval.disk, interval.node))
-    return said
+            places[interval.role].add((interval.disk, interval.node))
+    return places
 
 
 @pytest.mark.parametrize("life", LIVES, ids=" ".join)

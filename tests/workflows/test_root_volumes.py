@@ -401,7 +401,7 @@ def test_deletion_of_the_volume_itself_goes_on_after_that_of_the_instance(cloud:
     assert fresh(volume).state == "deleted"
 
 
-def test_volume_that_an_earlier_release_left_unmade_goes_with_its_instance(cloud: Cloud) -> None:
+def test_unmade_volume_of_an_earlier_release_is_deleted_with_its_instance(cloud: Cloud) -> None:
     instance, operation = ask_instance(cloud, keep_root_volume=True)
     volume = boot_volume_of(instance)
     operation_cancel(cloud.tenant.actor, operation)

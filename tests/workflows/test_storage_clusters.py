@@ -218,7 +218,7 @@ def test_pool_with_a_name_of_a_folder_is_a_conflict(cloud: Cloud, agent: FakeSto
     assert (agent.reported().health, agent.incidents()) == ("ok", [("pool-conflict", True)])
 
 
-def test_pool_that_is_gone_is_deleted(cloud: Cloud, agent: FakeStorageAgent) -> None:
+def test_row_of_a_missing_pool_is_deleted(cloud: Cloud, agent: FakeStorageAgent) -> None:
     cloud.fake.more_traits = (*cloud.fake.more_traits, "rbd")
     cloud.machine.heartbeat()
     reconciler.reconcile()

@@ -16,7 +16,7 @@ from controlplane.node_lifecycle.fencing.storage_fences import LASTS
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
 from controlplane.nodes.admin_state import admin_state_change
 from controlplane.nodes.models import FenceEvidence, Node
-from controlplane.nodes.storage_addresses import seen_by_storage
+from controlplane.nodes.storage_addresses import known_to_storage
 from controlplane.reconcilers import node_removals
 from controlplane.storage_clusters.models import NodeFence, StorageCluster
 from tests.storage_agent import FakeStorageAgent
@@ -197,8 +197,8 @@ def test_addresses_of_nodes_are_read_once_in_a_run(
 ) -> None:
     for machine in (shared.other, shared.alone):
         die_with_guests(machine)
-    read, owners = [], storage_fences._owners
-    monkeypatch.setattr(storage_fences, "_owners", lambda: read.append(1) or owners())
+    read, owners = [], storage_fences.owners_of_addresses
+    monkeypatch.setattr(storage_fences, "owners_of_addresses", lambda: read.append(1) or owners())
     storage_fences.reconcile()
     assert (len(read), NodeFence.objects.count()) == (1, 2)
 
@@ -215,10 +215,10 @@ def test_machine_that_replaces_a_retired_one_reaches_the_cluster(shared: Shared,
 
 def test_addresses_are_those_of_the_agent_and_the_underlay_unless_set(shared: Shared) -> None:
     node = Node(address="10.0.0.7:7443", underlay_ip="10.1.7.7")
-    assert seen_by_storage(node) == ["10.0.0.7", "10.1.7.7"]
-    assert seen_by_storage(Node(address="[2001:db8::7]:7443")) == ["2001:db8::7"]
-    assert seen_by_storage(Node(address="node-7.example:7443")) == []
-    assert seen_by_storage(Node(address="10.0.0.7:7443", storage_addresses=["10.2.0.7"])) == ["10.2.0.7"]
+    assert known_to_storage(node) == ["10.0.0.7", "10.1.7.7"]
+    assert known_to_storage(Node(address="[2001:db8::7]:7443")) == ["2001:db8::7"]
+    assert known_to_storage(Node(address="node-7.example:7443")) == []
+    assert known_to_storage(Node(address="10.0.0.7:7443", storage_addresses=["10.2.0.7"])) == ["10.2.0.7"]
     for wrong in ("10.0.0.0/24", "node-7", "0.0.0.0", "ff02::1"):
         with pytest.raises(CommandError):
             call_command("set_storage_addresses", "other", wrong)

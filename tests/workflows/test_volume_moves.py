@@ -158,8 +158,8 @@ def test_volume_that_moves_is_not_used(cloud: Cloud) -> None:
         {"local"},
     )
     done(instance_start(cloud.tenant.actor, fresh(instance)))
-    moved_again = make_volume(cloud, "other")
-    assert moved(cloud, moved_again, kind).pool is not None
+    next_volume = make_volume(cloud, "other")
+    assert moved(cloud, next_volume, kind).pool is not None
 
 
 def test_move_back_after_a_cancelled_one(cloud: Cloud) -> None:
@@ -217,7 +217,7 @@ def test_place_without_room_or_with_an_old_agent_is_refused(cloud: Cloud) -> Non
         ask(cloud, volume, kind)
 
 
-def test_plan_tells_what_is_copied_and_changes_nothing(cloud: Cloud) -> None:
+def test_plan_shows_the_copied_data_and_changes_nothing(cloud: Cloud) -> None:
     volume, kind = make_volume(cloud), cluster(cloud)
     plan = volume_retype_plan(cloud.tenant.actor, volume, volume_type=kind, max_mb_per_s=9)
     assert (plan.copied_gib, plan.pool, plan.volume_type.pool, plan.instance) == (2, "", POOL, None)
@@ -227,7 +227,7 @@ def test_plan_tells_what_is_copied_and_changes_nothing(cloud: Cloud) -> None:
     assert not VolumeMove.objects.exists()
 
 
-def test_copy_that_fails_is_begun_anew_and_tells_why(cloud: Cloud) -> None:
+def test_failed_copy_is_retried_and_reports_its_error(cloud: Cloud) -> None:
     volume, kind = make_volume(cloud), cluster(cloud)
     cloud.fake.fail_next("copy_volume", AdapterError("The disk is full.", retryable=True))
     operation = run_on(ask(cloud, volume, kind))
@@ -380,7 +380,7 @@ def test_step_after_the_switch_goes_forward_after_an_error(cloud: Cloud) -> None
     assert run_next_attempt(operation).state == "succeeded"
 
 
-def test_evidence_tells_both_places_until_the_source_is_erased(cloud: Cloud) -> None:
+def test_evidence_has_both_places_until_the_source_is_erased(cloud: Cloud) -> None:
     """The volume is copied by another node than the one that has it open."""
     other = cloud.world.add_machine("fr-idf-1")
     volume = make_volume(cloud, volume_type=cluster(cloud, other))

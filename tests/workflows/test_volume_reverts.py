@@ -207,7 +207,7 @@ def test_copy_is_finished_after_any_time_and_failures(shared: Shared, agent: Fak
     assert run_next_attempt(operation).state == "succeeded"
 
 
-def test_volume_whose_snapshot_is_lost_during_the_copy_says_what_it_is(shared: Shared, agent: FakeStorageAgent) -> None:
+def test_volume_is_marked_when_its_snapshot_is_lost_during_the_copy(shared: Shared, agent: FakeStorageAgent) -> None:
     """The volume cannot be opened, and becomes whole by a revert to another snapshot."""
     snapshot = taken(shared)
     other = taken(shared, snapshot.volume, "other")

@@ -176,7 +176,7 @@ def test_volume_is_deleted_during_its_growth(cloud: Cloud) -> None:
 
 
 def test_repeated_volume_deletion_requests_succeed(cloud: Cloud) -> None:
-    """Asked again meanwhile it is the same operation; two that were asked for at the same moment both end."""
+    """A repeated request gets the same operation; two requests of the same moment get two, and both end."""
     volume = make_volume(cloud)
     stale = fresh(volume)
     first, second = delete_volume(cloud, volume), delete_volume(cloud, stale)

@@ -100,7 +100,7 @@ class Switch(Protocol):
         """
 
     def taps(self) -> Mapping[str, str]:
-        """Return the MAC addresses of all devices named as a guest's tap, whoever made them, by device."""
+        """Return the MAC addresses of all devices that are named as a guest's tap, unmanaged ones too, by device."""
 
     def silence_tap(self, device: str) -> bool:
         """Block all traffic of the tap; False when the device does not exist."""
@@ -380,7 +380,7 @@ class GuestUsage:
 
 @dataclass(frozen=True, slots=True)
 class DomainFacts:
-    """Facts of any domain, whoever made it.
+    """Facts of any domain, also of an unmanaged one.
 
     `disks`: the sources of its disks, mostly paths; `bridges`: those of its cards.
     """

@@ -146,18 +146,18 @@ class LibvirtHypervisor:
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 domain.resume()
             elif not domain.isActive():
-                with self._may_open(connection, domain, guest_id):
+                with self._allowing_open(connection, domain, guest_id):
                     self._create(domain, guest_id)
 
     def bring_up(self, guest_id: UUID) -> None:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
             self._virt_types.pop(guest_id, None)
-            with self._may_open(connection, domain, guest_id):
+            with self._allowing_open(connection, domain, guest_id):
                 domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
 
     @contextmanager
-    def _may_open(self, connection: Any, domain: Any, guest_id: UUID) -> Iterator[None]:
+    def _allowing_open(self, connection: Any, domain: Any, guest_id: UUID) -> Iterator[None]:
         """Let libvirt open the disks of the guest, which starts within the block."""
         try:
             with self.secrets.during(connection, domain_xml.keyed_disks(domain.XMLDesc())):
@@ -459,10 +459,10 @@ def _named(connection: Any, name: str) -> Any:
     return unless_gone(lambda: connection.lookupByName(name))
 
 
-def unless_gone(ask: Callable[[], Any]) -> Any:
+def unless_gone(call: Callable[[], Any]) -> Any:
     """Return the answer about a domain; None: libvirt does not know it, as one that leaves by a migration meanwhile."""
     try:
-        return ask()
+        return call()
     except libvirt.libvirtError as exc:
         if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None

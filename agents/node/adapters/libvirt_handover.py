@@ -130,8 +130,8 @@ class Handover:
             self._paused.wait()
             if self._is_confirmed or not self._over.is_set():
                 self._send_connections()
-            if self._is_to_wake():
-                self._wake()
+            if self._is_to_resume():
+                self._resume()
         finally:
             if self._process is not None:
                 self._process.close()
@@ -147,14 +147,14 @@ class Handover:
         except Exception:  # the guest must go on, without them
             log.exception("connections of the guest not sent", extra={"facts": {"id": self._guest_id}})
 
-    def _is_to_wake(self) -> bool:
+    def _is_to_resume(self) -> bool:
         """Wait until the guest is gone here; False if it stays."""
-        if self._ends_before_libvirt_says_so() and self._is_recorded():
+        if self._end_before_libvirt() and self._is_recorded():
             return True
         self._over.wait()
         return self._is_confirmed
 
-    def _ends_before_libvirt_says_so(self) -> bool:
+    def _end_before_libvirt(self) -> bool:
         """End QEMU while libvirt ends the migration; False if libvirt has ended it, or the guest went on here."""
         while self._process is not None and not self._is_left_to_libvirt():
             if not self._proxy.is_whole.wait(LOOK_S) or self._is_left_to_libvirt():
@@ -175,7 +175,7 @@ class Handover:
         self._is_gone = True
         return True
 
-    def _wake(self) -> None:
+    def _resume(self) -> None:
         try:
             self._proxy.wake()
         except AdapterError as exc:  # the guest has arrived, and its adoption wakes it

@@ -310,7 +310,7 @@ class LibvirtMigrations:
 
         Raises:
             MigrationCancelled, AgentStopping
-            AdapterError: the guest goes on here, or stands still as before.
+            AdapterError: the guest goes on here, or is paused as before.
         """
         with own_connection(self._uri) as connection:
             domain = connection.lookupByUUID(guest_id.bytes)

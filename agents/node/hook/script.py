@@ -22,7 +22,7 @@ def render(socket: Path) -> bytes:
     text = str(socket)
     if not socket.is_absolute() or len(text) > LONGEST_SOCKET_PATH or not SAFE.issuperset(text):
         raise ValueError(f"{text!r} is no path for the hook's socket.")
-    body = (FOLDER / "ask.py").read_text().replace(DEFAULT_SOCKET_LINE, f'SOCKET = "{text}"', 1)
+    body = (FOLDER / "client.py").read_text().replace(DEFAULT_SOCKET_LINE, f'SOCKET = "{text}"', 1)
     return (FOLDER / "qemu.sh").read_text().replace("@ASK@\n", body, 1).encode()
 
 

@@ -1,4 +1,4 @@
-"""Freezes: a guest stands still for some seconds, so that snapshots of its disks are consistent, or of one moment.
+"""Freezes: a guest writes nothing for some seconds, so that snapshots of its disks are consistent, or of one moment.
 
 Its agent freezes its file systems, or the hypervisor pauses it. A freeze is recorded before the guest is asked, and
 forgotten when the guest has confirmed the thaw, was resumed or has stopped. While it is recorded, the node thaws: at a
@@ -35,7 +35,7 @@ OFF = (Power.OFF, Power.CRASHED)
 
 @dataclass(frozen=True, slots=True)
 class ThawStatus:
-    """`file_systems`: how many were thawed, as the guest says. `was_frozen`: from the freeze up to the call."""
+    """`file_systems`: how many were thawed, as the guest reports. `was_frozen`: from the freeze up to the call."""
 
     file_systems: int
     was_frozen: bool
@@ -93,7 +93,7 @@ class Freezes(GuestEventThread):
             return present.file_systems
 
     def thaw(self, instance_id: UUID) -> ThawStatus:
-        """Thaw the guest; one that is not frozen is not asked.
+        """Thaw the guest; one that is not frozen is not called.
 
         Raises:
             NotFound
@@ -105,7 +105,9 @@ class Freezes(GuestEventThread):
             if present is None:
                 return ThawStatus(0, was_frozen=False)
             was_frozen = (
-                present.file_systems is not None and not is_over(present) and self._stands(instance_id, present)
+                present.file_systems is not None
+                and not is_over(present)
+                and self._is_still_paused(instance_id, present)
             )
             file_systems = self._thaw(instance_id)
             if file_systems is None:
@@ -146,12 +148,12 @@ class Freezes(GuestEventThread):
                 migration_state.check_settled(self._node, instance_id)
                 self._node.state_store.record_freeze(instance_id, freeze)
             window.timer.start()
-            return self._ask(instance_id, freeze, answer_s=limit_ms // 2000)
+            return self._freeze_guest(instance_id, freeze, answer_s=limit_ms // 2000)
         except BaseException:
             self._end_soon(instance_id, window)
             raise
 
-    def _ask(self, instance_id: UUID, freeze: Freeze, *, answer_s: int) -> int:
+    def _freeze_guest(self, instance_id: UUID, freeze: Freeze, *, answer_s: int) -> int:
         """Ask the guest to freeze, or pause it, and record that. The freeze is forgotten if it surely never began."""
         hypervisor, file_systems = self._node.adapters.hypervisor, 0
         try:
@@ -207,7 +209,7 @@ class Freezes(GuestEventThread):
         """Thaw the guest and forget the freeze. Returns the number of its file systems; None: it does not run."""
         file_systems, freeze = None, self._node.state_store.freeze(instance_id)
         if not self._is_off(instance_id):
-            file_systems = self._wake(instance_id, freeze)
+            file_systems = self._resume(instance_id, freeze)
         self._node.state_store.forget_freeze(instance_id)
         self._retries.pop(instance_id, None)
         window = self._windows.get(instance_id)
@@ -215,14 +217,14 @@ class Freezes(GuestEventThread):
             self._close(instance_id, window)
         return file_systems
 
-    def _wake(self, instance_id: UUID, freeze: Freeze | None) -> int:
+    def _resume(self, instance_id: UUID, freeze: Freeze | None) -> int:
         hypervisor = self._node.adapters.hypervisor
         if freeze is not None and freeze.level is FreezeLevel.EXECUTION:
             hypervisor.resume_domain(guest_name(instance_id))
             return 0
         return hypervisor.thaw(instance_id, answer_s=THAW_ANSWER_S)
 
-    def _stands(self, instance_id: UUID, freeze: Freeze) -> bool:
+    def _is_still_paused(self, instance_id: UUID, freeze: Freeze) -> bool:
         """Return whether a paused guest still is paused: something else may have resumed it."""
         state = self._node.adapters.hypervisor.state(instance_id)
         return freeze.level is not FreezeLevel.EXECUTION or (state is not None and state.power is Power.PAUSED)
@@ -242,7 +244,7 @@ class Freezes(GuestEventThread):
 
 
 def check_not_frozen(node: Node, instance_id: UUID) -> None:
-    """Check that the guest may leave the node. Raises GuestFrozen: nobody would thaw it there.
+    """Check that the guest may leave the node. Raises GuestFrozen: the destination would not thaw it.
 
     A guest that was not thawed when the limit passed may leave: its agent does not answer, and its node needs it away.
     """

@@ -39,7 +39,7 @@ CANCEL_WITHIN_S = 15.0
 CLOSE_WITHIN_S = 10.0
 NOTHING = MigrationProgress()
 CANCELLED, LATE = "The migration was cancelled.", "The deadline of the move has passed."
-LAPSED = "The permit of the move has ended, and nobody has renewed it."
+LAPSED = "The permit of the move has expired and was not renewed."
 INTERRUPTED = "The agent or the hypervisor was restarted while the guest was on its way."
 
 

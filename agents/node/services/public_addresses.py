@@ -18,7 +18,7 @@ from agents.node.adapters.interfaces import Power
 from agents.node.adapters.network_specs import Address, PortSpec, router_mac
 from agents.node.adapters.public_addresses import Egress, LocalAddress, PublicAddresses
 from agents.node.context import Node
-from agents.node.departures import Home
+from agents.node.departed_addresses import Home
 from agents.node.services import networks, security_groups
 from agents.node.services.guest_event_thread import GuestEventThread
 from andromede_core.permits.network_ports import ListedPort
@@ -55,7 +55,7 @@ def expected(node: Node) -> PublicAddresses:
         if version > versions.get(held_address.address, 0):
             versions[held_address.address], local[held_address.address] = version, held_address
     homes = {each.address: Home(str(each.port.network.id), str(each.port.id)) for each in local.values()}
-    left = node.departures.note(homes)
+    left = node.departed_addresses.record(homes)
     moved = {address: to for address, home in left.items() if (to := _new_place(node, address, home)) is not None}
     held = tuple(local[address] for address in sorted(local, key=str))
     return PublicAddresses(held, moved, tuple(_current(each, version, versions) for version, each in egress))
@@ -111,7 +111,7 @@ def _place(node: Node, port: PortSpec, listed: ListedPort) -> Place:
         return Place.LEFT if _power(node, user) in (None, Power.OFF, Power.CRASHED) else Place.HERE
     for user in node.state_store.users_of("port", port.id, "arrival"):
         return Place.HERE if _power(node, user) is Power.RUNNING else Place.ARRIVING
-    has_been_here = any(node.departures.has_been_here(each.address) for each in listed.public)
+    has_been_here = any(node.departed_addresses.has_been_here(each.address) for each in listed.public)
     return Place.LEFT if has_been_here else Place.ARRIVING
 
 
@@ -142,7 +142,7 @@ class PublicAddressKeeper(GuestEventThread):
     def check(self, guest_id: UUID | None) -> None:
         if guest_id is not None or self._is_any_migrating:
             self._is_any_migrating = _is_any_migrating(self._node)
-        if self._node.departures.is_any or self._is_any_migrating:
+        if self._node.departed_addresses.is_any or self._is_any_migrating:
             apply(self._node)
 
 

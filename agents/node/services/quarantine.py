@@ -311,4 +311,4 @@ def _status(subject: Subject, *, is_present: bool, size_bytes: int = 0) -> Quara
 
 def _record_receipt(node: Node, subject: Subject, event: str, spec: QuarantineSpec, size_bytes: int) -> None:
     measured = {"kind": spec.kind.value, "name": spec.name, "size_bytes": size_bytes}
-    node.permits.receipts.noted(event, Opening("quarantine", str(subject.id), "", subject.generation), measured)
+    node.permits.receipts.record(event, Opening("quarantine", str(subject.id), "", subject.generation), measured)

@@ -216,14 +216,14 @@ class VolumeCopies:
     def _run(self, entry: Entry[VolumeCopySpec], run: _Run) -> None:
         node, volume_id, spec = self._node, UUID(entry.id), entry.spec
 
-        def note(percent: int) -> None:
+        def report(percent: int) -> None:
             run.percent = percent
 
         engine = node.adapters.disks.engine
         try:
             held = node.state_store.volumes.get(volume_id)
             base = volumes.base_image(node, held) if held is not None and held.is_held else None
-            copying = Copying(spec.size_bytes, base, spec.max_bytes_per_s, note, run.stop.is_set)
+            copying = Copying(spec.size_bytes, base, spec.max_bytes_per_s, report, run.stop.is_set)
             engine(spec.destination).copy_from(engine(spec.source), volume_id, copying)
             if not run.stop.is_set():
                 node.state_store.copies.confirm(volume_id)

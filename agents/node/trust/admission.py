@@ -182,12 +182,12 @@ def check_contents(permit: Permit, action: PermitAction) -> None:
     for kind, names in action.names.items():
         permits.listed(permit, kind, names)
     limits = permit.limits
-    asked: Sequence[tuple[str, int, int]] = (
+    amounts: Sequence[tuple[str, int, int]] = (
         ("vCPUs", action.vcpus, limits.vcpus),
         ("MiB of memory", action.memory_mib, limits.memory_mib),
         ("bytes of disk", action.disk_bytes, limits.disk_gib * GIB),
     )
-    for what, requested, limit in asked:
+    for what, requested, limit in amounts:
         if requested > limit:
             raise PermitRejected("OVER_LIMIT", f"{requested} {what} are more than the {limit} of the permit")
     if action.peer is not None:

@@ -117,7 +117,7 @@ class Receipts:
             self._spool("refused", Opening(action.kind, action.id, jti, action.generation), measured)
         self.listener()
 
-    def noted(self, event: str, about: Opening, measured: Measured) -> None:
+    def record(self, event: str, about: Opening, measured: Measured) -> None:
         """Write a receipt for an action without a permit."""
         with self._state_store.transaction():
             self._spool(event, about, measured)

@@ -58,10 +58,10 @@ def record_use(state_store: StateStore, permit: Permit, action: PermitAction, *,
         )
         if action.generation:  # images have none
             record_generation(state_store, action.id, action.generation)
-        _forget_gone(state_store, now=now)
+        _forget_ended(state_store, now=now)
 
 
-def _forget_gone(state_store: StateStore, *, now: datetime) -> None:
+def _forget_ended(state_store: StateStore, *, now: datetime) -> None:
     """Remove some tombstones that have not changed for GONE_KEPT; the node then is as one that never had the resource.
 
     Runs inside the caller's transaction.

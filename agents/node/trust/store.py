@@ -37,7 +37,7 @@ KEYSET, CHARTER, DENY, FLOOR, FACTS = "keyset", "charter", "deny", "floor", "fac
 class TrustSnapshot:
     """The trusted documents at one moment.
 
-    `floor` is None while its key is not trusted; a deny list stays in force whoever signed it.
+    `floor` is None while its key is not trusted; a deny list stays in force after its key was retired.
     """
 
     keyset: Keyset = NO_KEYS

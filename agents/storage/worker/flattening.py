@@ -45,7 +45,7 @@ def find(cluster: Cluster, *, pools: Sequence[str], pool: str, after: str) -> di
 
 
 def flatten(cluster: Cluster, *, volume: str, pool: str, pools: Sequence[str]) -> bool:
-    """Flatten the volume; False if it is no longer one to flatten. Ends the process when it is told to stop."""
+    """Flatten the volume; False if it is no longer one to flatten. Ends the process at a request to stop."""
     trashed = {key for each in pools for key in _trashed(cluster, each)}
     with cluster.volumes(pool) as ioctx:
         drops = _detaching(cluster, ioctx, volume, pool=pool, trashed=trashed)

@@ -1,7 +1,8 @@
 """Intents: while a process of the agent changes a volume, the cluster has a record of the process's address.
 
-A process that is killed meanwhile leaves a lock, which a node's key cannot break. Whoever works on the volume next, or
-opens it for a node, settles that first. The agent has one call at a time for a volume: the record is of an ended one.
+A process that is killed meanwhile leaves a lock, which a node's key cannot break. The next call that changes the
+volume, or opens it for a node, fences that process first. The agent has one call at a time for a volume, so that the
+record is that of an ended call.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ RECORDS = "intents"  # an object of the pool
 def working_on(
     cluster: Cluster, ioctx: Any, volume: str, *, pool: str, detaching: Sequence[str] = ()
 ) -> Iterator[None]:
-    """Settle what an ended process left, and record this one. `detaching`: ids of the parents that a flattening drops.
+    """Finish the work of an ended process, and record this one. `detaching`: parents that a flattening drops, by id.
 
     After an error of Ceph the record stays: the process is killed then, whatever state its lock has.
     """
@@ -35,7 +36,7 @@ def working_on(
 
 
 def settle(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
-    """Fence an ended process that was working on the volume, and finish what it must not leave half done."""
+    """Fence an ended process that was working on the volume, and finish its flattening if that has begun."""
     left = records.read(cluster, pool, RECORDS, prefix=volume, limit=1).get(volume)
     if left is None:
         return
@@ -48,7 +49,7 @@ def settle(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
 
 
 def detaching(cluster: Cluster, pools: Sequence[str]) -> set[str]:
-    """Return the ids of images that must not go: a clone may still read them, though they may not know it any more."""
+    """Return the ids of images that may not be deleted: a clone may still read them, though their lists lack it."""
     found = (records.read_all(cluster, pool, RECORDS) for pool in pools)
     return {each for intents in found for intent in intents.values() for each in intent["detaching"]}
 

@@ -55,7 +55,7 @@ def open_volume(cluster: Cluster, *, volume: str, pool: str, node: str) -> dict[
 
 
 def close_volume(cluster: Cluster, *, volume: str, pool: str, node: str, is_dead: bool) -> dict[str, object]:
-    """Remove the key of the node, then fence what has the volume open with it. In this order: nobody opens it anew.
+    """Remove the key of the node, then fence the clients that use it: in this order none of them opens the volume anew.
 
     `is_dead`: also what holds no more than a lock.
     """
@@ -87,7 +87,7 @@ def remove_all(cluster: Cluster, *, volume: str, pool: str) -> None:
 
 
 def _begin(cluster: Cluster, ioctx: Any, volume: str, *, pool: str, node: str) -> None:
-    """Record the opening. What has the volume open that no key is for is fenced, such as a killed worker's lock."""
+    """Record the opening. Clients that have the volume open without a key are fenced, such as a killed worker."""
     others = _read(cluster, pool, volume)
     if not others:
         fence(cluster, ioctx, volume, lambda _: True)

@@ -70,7 +70,7 @@ def chain(cluster: Cluster, ioctx: Any, image: Any) -> list[Parent]:
 
 
 def is_detached(cluster: Cluster, ioctx: Any, image: Any) -> bool:
-    """Return whether the image has a parent that does not know it: its flattening lacks nothing but its last step."""
+    """Return whether the image has a parent that does not list it: only the last step of its flattening is missing."""
     link = _link(image)
     if link is None:
         return False
@@ -106,7 +106,7 @@ def has_real_clones(cluster: Cluster, ioctx: Any, image_id: str, snapshot: int) 
 
 
 def forget_clones(ioctx: Any, image_id: str, snapshot: int) -> None:
-    """Remove what the image lists as clones of the snapshot: librbd would keep that for them."""
+    """Remove the clones of the snapshot from the image's list: librbd would keep the snapshot for them."""
     for each in _listed(ioctx, image_id, snapshot):
         ioctx.execute(f"rbd_header.{image_id}", "rbd", "child_detach", struct.pack("<Q", snapshot) + each.entry)
 

@@ -1,7 +1,8 @@
 """Reverts of volumes to their snapshots.
 
-A copy that has begun is finished, by the call, its repetition or a round of `agents/storage/reverting.py`: the permit
-was for the whole of it, and no data goes to another place. Until then nothing opens the volume or takes a snapshot.
+A copy that has begun is finished, by the call, its repetition or a round of `agents/storage/unfinished_reverts.py`: the
+permit was for the whole copy, and no data goes to another place. Until then nothing opens the volume or takes a
+snapshot.
 """
 
 import threading
@@ -71,7 +72,7 @@ def _is_closed(cluster: Cluster, volume: str, *, pool: str, generation: int) -> 
 
 
 def _close(cluster: Cluster, ioctx: Any, volume: str, *, pool: str, generation: int) -> None:
-    """Let no revert of this generation begin. A copy that has not ended stays on record: nothing opens its mixture."""
+    """Let no revert of this generation begin. A copy that has not ended stays on record: no node opens the volume."""
     last = revert_records.last(cluster, volume, pool=pool)
     with opened(ioctx, volume) as image:
         if image is not None and (last is None or last.is_finished):

@@ -60,13 +60,13 @@ def _at(ioctx: Any, volume: str, snapshot: str) -> Iterator[tuple[Any, int]]:
 
 
 def _used_bytes(cluster: Cluster, image: Any, size_bytes: int) -> int:
-    windows = _windows(cluster, size_bytes)
+    windows = extent_windows(cluster, size_bytes)
     return sum(length for begin, width in windows for _, length in _extents(image, begin, width, whole_object=True))
 
 
 def _written(cluster: Cluster, image: Any, size_bytes: int) -> Iterator[tuple[int, bytes]]:
     """Return the offset and the bytes of each piece with data, in their order."""
-    for begin, width in _windows(cluster, size_bytes):
+    for begin, width in extent_windows(cluster, size_bytes):
         for offset, length in _extents(image, begin, width, whole_object=False):
             for start in range(offset, offset + length, CHUNK_BYTES):
                 yield from _without_zeros(start, image.read(start, min(CHUNK_BYTES, offset + length - start)))
@@ -86,7 +86,7 @@ def _without_zeros(offset: int, data: bytes) -> Iterator[tuple[int, bytes]]:
         yield offset + begin, data[begin:]
 
 
-def _windows(cluster: Cluster, size_bytes: int) -> Iterator[tuple[int, int]]:
+def extent_windows(cluster: Cluster, size_bytes: int) -> Iterator[tuple[int, int]]:
     for begin in range(0, size_bytes, WINDOW_BYTES):
         yield begin, min(WINDOW_BYTES, size_bytes - begin)
         cluster.progress()

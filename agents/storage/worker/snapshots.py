@@ -122,7 +122,7 @@ def _opened(cluster: Cluster, volume: str, *, pool: str) -> Iterator[tuple[Any, 
 
 
 def _end_sleepers(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
-    """Fence who has no more than a lock. It would write as of before the snapshot, which changes that.
+    """Fence clients that have a lock alone. They would write with the state from before the snapshot, and so change it.
 
     Raises:
         VolumeInUse: a node has a key, so it may be a guest that is cut off for the moment.

@@ -27,7 +27,7 @@ def empty(cluster: Cluster, *, pool: str, pools: Sequence[str]) -> int:
 
 
 def _is_due(entry: dict[str, Any]) -> bool:
-    """Return whether it may go already: an operator can put something there for longer."""
+    """Return whether the image is due for deletion: an operator can put one into the trash for longer."""
     return bool(entry["deferment_end_time"].replace(tzinfo=UTC) <= datetime.now(UTC))
 
 
@@ -42,7 +42,7 @@ def _delete(cluster: Cluster, ioctx: Any, image_id: str, *, pools: Sequence[str]
 
 
 def _remove_snapshots(cluster: Cluster, ioctx: Any, image_id: str, *, pools: Sequence[str]) -> bool:
-    """Remove the snapshots that have no clones, whoever made them; returns whether the volume can go."""
+    """Remove all snapshots that have no clones, unmanaged ones too; return whether the volume can be deleted."""
     with opened(ioctx, None, image_id=image_id, read_only=False) as image:
         snapshots = [] if image is None else list(image.list_snaps())
         free = [each for each in snapshots if not parents.has_real_clones(cluster, ioctx, image_id, each["id"])]

@@ -77,7 +77,7 @@ def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
 
 
 def page(cluster: Cluster, *, pool: str, after: str) -> list[dict[str, object]]:
-    """Return the next images; with the size 0: a node has written something into the header that is none."""
+    """Return the next images. The size 0 means that a node has written no valid size into the header."""
     with cluster.volumes(pool) as ioctx:
         names = (name for name in rbd.RBD().list(ioctx) if name > after and not name.endswith(DRAFT))
         return [{"name": name, **_described(ioctx, name)} for name in heapq.nsmallest(PAGE, names)]

@@ -17,13 +17,13 @@ OPTION = "--language"
 
 def choose(arguments: Sequence[str]) -> None:
     """Set the language; Typer takes its own texts from the same catalogue."""
-    if (chosen := _asked(arguments)) in KNOWN:
+    if (chosen := _requested_language(arguments)) in KNOWN:
         os.environ["LANGUAGE"] = chosen
     gettext.bindtextdomain(DOMAIN, FOLDER)
     gettext.textdomain(DOMAIN)
 
 
-def _asked(arguments: Sequence[str]) -> str:
+def _requested_language(arguments: Sequence[str]) -> str:
     for number, argument in enumerate(arguments):
         if argument == "--":
             break

@@ -15,7 +15,7 @@ SPLIT = re.compile(f"\x1b[{CONTROLS}]+")
 SEQUENCE = re.compile(
     f"""
     \x1b\\[ (?P<body> [{CONTROLS}\x20-\x3f]* ) (?P<final> [\x40-\x7e] )     # CSI; the names are those of ECMA-48
-    | \x1b\\[ (?= [{CONTROLS}\x20-\x3f]* [^{CONTROLS}\x20-\x3f] )           # one that something breaks off
+    | \x1b\\[ (?= [{CONTROLS}\x20-\x3f]* [^{CONTROLS}\x20-\x3f] )           # a CSI that another control aborts
     | \x1b [\\]PX^_] [^\x07\x18\x1a\x1b]* (?: \x07 | \x1b\\\\ )?            # OSC, DCS, SOS, PM and APC: strings
     | \x1bZ | \x05 | [\x80-\x9f]                                            # DECID, ENQ, and C1 in one character
     """,

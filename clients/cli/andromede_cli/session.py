@@ -47,8 +47,8 @@ class Root:
         """
         profiles = load()
         name = self.profile_name(profiles)
-        is_asked = bool(self.profile or os.environ.get("ANDROMEDE_PROFILE"))
-        profile = profiles.get(name) if is_asked or name in profiles.known else Profile()
+        is_named = bool(self.profile or os.environ.get("ANDROMEDE_PROFILE"))
+        profile = profiles.get(name) if is_named or name in profiles.known else Profile()
         url = self.url or os.environ.get("ANDROMEDE_URL")
         if url and profile.url and url.rstrip("/") != profile.url.rstrip("/"):
             profile = Profile()

@@ -48,11 +48,11 @@ class Retry:
     limit_s: float = 120.0
     pause: Callable[[HttpRequest, float], bool] = _sleep
 
-    def pause_s(self, number: int, asked_s: float | None) -> float:
+    def pause_s(self, number: int, retry_after_s: float | None) -> float:
         """Return the pause after attempt `number`, counted from 0."""
         longest = min(self.longest_pause_s, self.first_pause_s * 2.0 ** min(number, 16))
         own = longest * random.uniform(0.5, 1.0)
-        return max(own, asked_s or 0.0)
+        return max(own, retry_after_s or 0.0)
 
 
 class Transport:
@@ -111,10 +111,10 @@ class Transport:
         for number in range(self.retry.tries):
             if call.file is not None and number > 0:
                 call.file.seek(start)
-            failure, may_repeat, asked_s = self._try(call)
+            failure, may_repeat, retry_after_s = self._try(call)
             if isinstance(failure, httpx.Response):
                 return failure
-            pause_s = self.retry.pause_s(number, asked_s)
+            pause_s = self.retry.pause_s(number, retry_after_s)
             is_last = number + 1 == self.retry.tries
             is_late = time.monotonic() + pause_s > deadline
             if not may_repeat or is_last or is_late or not self.retry.pause(call, pause_s):

@@ -47,15 +47,15 @@ class Waitable(Model):
             if left_s <= 0:
                 raise WaitTimeout(current, timeout_s)
             looked_at = time.monotonic()
-            current = self._look(wait_s=max(1, min(POLL_S if on_progress is None else WATCHED_POLL_S, int(left_s))))
+            current = self._poll(wait_s=max(1, min(POLL_S if on_progress is None else WATCHED_POLL_S, int(left_s))))
             if not current.has_ended:
                 time.sleep(max(0.0, looked_at + GAP_S - time.monotonic()))
 
     def reload(self) -> Operation:
         """Read the operation again."""
-        return self._look(wait_s=0)
+        return self._poll(wait_s=0)
 
-    def _look(self, *, wait_s: int) -> Operation:
+    def _poll(self, *, wait_s: int) -> Operation:
         this = cast("Operation", self)
         ask = Ask("GET", self.path, {"operation": this.id}, {"wait": f"{wait_s}s"})
         answer = self._scope.send(ask, timeout_s=wait_s + ANSWER_MARGIN_S)

@@ -17,7 +17,7 @@ def _found(text: str, of: Type = STRING) -> Attribute:
     return Attribute(type=of, description=text, computed=True)
 
 
-def _asked(text: str, of: Type = STRING) -> Attribute:
+def _filter(text: str, of: Type = STRING) -> Attribute:
     return Attribute(type=of, description=text, optional=True)
 
 
@@ -55,8 +55,8 @@ class Zones(CloudData):
     )
     schema = Schema(
         {
-            "region": _asked("Only those of this region."),
-            "admissible_for": _asked("Only those that the policies of this project admit."),
+            "region": _filter("Only those of this region."),
+            "admissible_for": _filter("Only those that the policies of this project admit."),
             "ids": _found("Their ids.", list_of(STRING)),
             "zones": ZONES,
         },
@@ -80,9 +80,9 @@ class Flavors(CloudData):
     )
     schema = Schema(
         {
-            "min_vcpus": _asked("Only those with at least so many virtual processors.", NUMBER),
-            "min_memory_mib": _asked("Only those with at least so much memory.", NUMBER),
-            "min_disk_gib": _asked("Only those with at least such a disk.", NUMBER),
+            "min_vcpus": _filter("Only those with at least so many virtual processors.", NUMBER),
+            "min_memory_mib": _filter("Only those with at least so much memory.", NUMBER),
+            "min_disk_gib": _filter("Only those with at least such a disk.", NUMBER),
             "ids": _found("Their ids, the smallest first.", list_of(STRING)),
             "flavors": FLAVORS,
         },
@@ -114,8 +114,8 @@ class Images(CloudData):
     schema = Schema(
         {
             "project": PROJECT,
-            "name": _asked("The one of this name."),
-            "labels": _asked("A selector, such as `os=debian`."),
+            "name": _filter("The one of this name."),
+            "labels": _filter("A selector, such as `os=debian`."),
             "ids": _found("Their ids, the newest first.", list_of(STRING)),
             "images": IMAGES,
         },
@@ -198,11 +198,11 @@ class PlacementSimulation(CloudData):
                 description="What would be done, such as `instance.create` or `volume.create`.",
                 default="instance.create",
             ),
-            "vcpus": _asked("Virtual processors.", NUMBER),
-            "memory_mib": _asked("Memory in MiB.", NUMBER),
-            "disk_gib": _asked("Disk in GiB.", NUMBER),
-            "zones": _asked("Only in these zones.", set_of(STRING)),
-            "classifications": _asked("With data of these classifications.", set_of(STRING)),
+            "vcpus": _filter("Virtual processors.", NUMBER),
+            "memory_mib": _filter("Memory in MiB.", NUMBER),
+            "disk_gib": _filter("Disk in GiB.", NUMBER),
+            "zones": _filter("Only in these zones.", set_of(STRING)),
+            "classifications": _filter("With data of these classifications.", set_of(STRING)),
             "policy_atoms": Attribute(
                 type=STRING,
                 description="Clauses on top of the policies in force, as a JSON list.",

@@ -54,7 +54,7 @@ class InstanceResource(ApiResource):
 
     def refine(self, plan: Plan) -> None:
         if plan.prior is None:
-            self._weigh(plan)
+            self._preview(plan)
             return
         self._keep_same_image(plan)
         for attribute, kind in (
@@ -111,7 +111,7 @@ class InstanceResource(ApiResource):
             text += " Say allow_stop_for_update = true if it may be."
             plan.report.error("Another flavor stops the instance", text, path=("flavor",))
 
-    def _weigh(self, plan: Plan) -> None:
+    def _preview(self, plan: Plan) -> None:
         """Simulate the placement; a refusal is only a warning, since capacity may change until then."""
         planned = plan.planned
         weighed = ("flavor", "image", "boot_volume", "zones", "classifications")
@@ -121,7 +121,7 @@ class InstanceResource(ApiResource):
         try:
             answer = self.cloud.api.post(self.collection(planned), {"name": planned["name"], **body}, dry_run="true")
         except ApiError:
-            return  # what is named may be made in the same run
+            return  # a resource that the configuration names may be created in the same run
         if not answer.get("is_admitted", True):
             plan.report.warn("As things stand, there is no place for it", "\n".join(answer["explanation"]))
 

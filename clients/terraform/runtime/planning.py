@@ -91,7 +91,7 @@ def _replaces(attribute: Attribute, prior: Value, planned: Value) -> bool:
     return attribute.replace
 
 
-def settled(planned: Value, actual: Value) -> Value:
+def with_known_values(planned: Value, actual: Value) -> Value:
     """Return the plan with the values that became known: Terraform accepts no other result as consistent.
 
     Differences on the API's side appear with the next plan.
@@ -101,10 +101,10 @@ def settled(planned: Value, actual: Value) -> Value:
     if is_known(planned) or type(planned) is not type(actual):
         return planned
     if isinstance(planned, dict):
-        return {name: settled(value, actual.get(name)) for name, value in planned.items()}
+        return {name: with_known_values(value, actual.get(name)) for name, value in planned.items()}
     if len(planned) != len(actual):
         return planned
-    return [settled(value, item) for value, item in zip(planned, actual, strict=True)]
+    return [with_known_values(value, item) for value, item in zip(planned, actual, strict=True)]
 
 
 def validate(attributes: Attributes, config: Values, report: DiagnosticReport, *, at: Path = ()) -> None:

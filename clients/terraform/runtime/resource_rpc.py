@@ -119,7 +119,7 @@ class ResourceRpc(RpcBase):
             return None
         if verb == "update" and is_failed:
             return self._state(resource, work.state)
-        return self._state(resource, planning.settled(work.planned, work.state))
+        return self._state(resource, planning.with_known_values(work.planned, work.state))
 
     def _state(self, resource: Resource, values: Values) -> Values:
         state: Values = without_unknown(conform(values, self.schema_of(resource).attributes))

@@ -91,7 +91,7 @@ class CreatePage(FormPage, ProjectPage):
         preview = self.preview(body)
         if "check" in self.request.POST and preview.problem and not form.errors:
             form.show_problem(preview.problem)
-        more = {"outlook": preview, "lines": self.snippets(body).lines()}
+        more = {"preview": preview, "lines": self.snippets(body).lines()}
         return self.page({"form": form, "submit": self.submit, **more, **self.context()})
 
     def snippets(self, body: Mapping[str, Any]) -> CreateSnippets:
@@ -104,8 +104,8 @@ class CreatePage(FormPage, ProjectPage):
         problem = None
         try:
             path = ("projects", self.project["id"], f"{self.kind}s")
-            is_asked = "check" in self.request.POST
-            answer = self.api.post(*path, body=body, dry_run="true") if is_asked else self.api.preview(*path, body=body)
+            is_check = "check" in self.request.POST
+            answer = self.api.post(*path, body=body, dry_run="true") if is_check else self.api.preview(*path, body=body)
         except ApiError as exc:
             if exc.status not in CORRECTABLE_STATUSES:
                 raise

@@ -92,7 +92,7 @@ def observe_guests(drain: Drain, observe: Observe) -> int:
     Returns how many changed.
     """
     is_live = drain.state in DRAIN_LIVE
-    changed = _note_arrivals(drain) if is_live else 0
+    changed = _record_arrivals(drain) if is_live else 0
     rows = drain.guests.exclude(state__in=FINAL) if is_live else drain.guests.filter(state__in=UNDER_WAY)
     guests = list(rows.order_by("order"))
     scene = read_snapshot(drain, guests)
@@ -124,7 +124,7 @@ def cancel_superseded(drain: Drain) -> None:
         log.debug("drain %s was changed concurrently, skipped", drain.pk)
 
 
-def _note_arrivals(drain: Drain) -> int:
+def _record_arrivals(drain: Drain) -> int:
     """Add rows for guests that got an allocation just before the drain, or were migrating to the lost node."""
     listed = set(drain.guests.values_list("instance_id", flat=True))
     new = guests_of(drain.node).exclude(pk__in=listed)

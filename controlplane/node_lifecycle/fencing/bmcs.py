@@ -85,15 +85,15 @@ def bmc_remove(actor: Actor, node: Node) -> None:
 
 def power_off(node: Node) -> str:
     """Switch the node off. Raises BmcUnknown, BmcUnreachable, BmcRefused."""
-    return _noted(bmc_get(node), redfish.power_off)
+    return _recording(bmc_get(node), redfish.power_off)
 
 
 def power_state(node: Node) -> str:
     """Return the power state. Raises BmcUnknown, BmcUnreachable, BmcRefused."""
-    return _noted(bmc_get(node), redfish.power_state)
+    return _recording(bmc_get(node), redfish.power_state)
 
 
-def _noted(row: Bmc, call: Callable[[Access], str]) -> str:
+def _recording(row: Bmc, call: Callable[[Access], str]) -> str:
     """Record the outcome, with the problem, on the BMC's row."""
     problem = ""
     try:

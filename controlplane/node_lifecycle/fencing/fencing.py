@@ -64,7 +64,7 @@ def available_evidence(node: Node) -> list[AvailableEvidence]:
 
     Attestation is always available once the node is unreachable: it takes a person.
     """
-    why = _in_the_way(node)
+    why = _problem(node)
     if why is not None:
         return [AvailableEvidence(kind, counts=False, reason=why) for kind in EVIDENCE_KINDS]
     return [_power(node), _lease(node), AvailableEvidence("attestation", counts=True)]
@@ -75,7 +75,7 @@ def latest_evidence(node: Node) -> FenceEvidence | None:
     return FenceEvidence.objects.filter(node=node, kind__in=EVIDENCE_KINDS).order_by("-created_at").first()
 
 
-def _in_the_way(node: Node) -> Message | None:
+def _problem(node: Node) -> Message | None:
     """Return the obstacle to fencing by any kind."""
     if node.admin_state not in FENCEABLE:
         return Message("it is {duty}", duty=node.admin_state)

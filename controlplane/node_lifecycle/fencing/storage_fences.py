@@ -1,10 +1,10 @@
-"""Fences of nodes in storage clusters: no client at a dead node's addresses reads or writes there.
+"""Fences of nodes in storage clusters: no client at a fenced node's addresses reads or writes there.
 
 The clusters of its zone get the addresses of a node as soon as the node is fenced, and an evacuation asks them before
 it opens a disk. Volumes are fenced one by one besides (workflows/cluster_disks.py), so an address that cannot be
-fenced, such as that of the storage agent's own machine, is an incident and no obstacle.
+fenced, such as that of the storage agent's own machine, is an incident, and the evacuation goes on.
 
-A fence is taken away once the node has shown that none of its guests that run elsewhere runs there too: it is out of
+A fence is removed once the node has shown that none of its guests that run elsewhere runs there too: it is out of
 the admin state `fenced`, reachable, and has carried out its pending removals.
 """
 
@@ -24,7 +24,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes.models import STORAGE_EVIDENCE, FenceEvidence, Node, NodeRemoval
-from controlplane.nodes.storage_addresses import seen_by_storage
+from controlplane.nodes.storage_addresses import known_to_storage
 from controlplane.storage_clusters.errors import StorageClusterRefused
 from controlplane.storage_clusters.models import NodeFence, StorageCluster
 from controlplane.storage_clusters.services import GONE, record_node_not_fenced
@@ -45,10 +45,10 @@ PROBLEMS = ("", NO_ADDRESS, SHARED, AGENT, REFUSED)
 
 
 def reconcile() -> int:
-    """Return how many fences were made, renewed or taken away."""
+    """Return how many fences were made, renewed or removed."""
     clusters = list(StorageCluster.objects.exclude(certificate_sha256="").exclude(fsid=None).order_by("name"))
     present = [each for each in clusters if each.problem not in GONE]
-    owners = _owners() if present else {}
+    owners = owners_of_addresses() if present else {}
     return sum(_reconcile_cluster(each, owners) for each in present)
 
 
@@ -85,7 +85,7 @@ def ensure_fenced(cluster: StorageCluster, node: Node, owners: Owners | None = N
     Raises:
         StorageClusterUnreachable, StorageClusterFailed: the cluster does not answer.
     """
-    addresses, problem = _addresses(node, _owners() if owners is None else owners)
+    addresses, problem = _addresses(node, owners_of_addresses() if owners is None else owners)
     fence, _ = NodeFence.objects.get_or_create(cluster=cluster, node=node)
     if _is_current(fence, node) and fence.addresses == addresses and fence.problem in (problem, AGENT, REFUSED):
         return False
@@ -102,24 +102,24 @@ def ensure_fenced(cluster: StorageCluster, node: Node, owners: Owners | None = N
     return True
 
 
-def _owners() -> Owners:
+def owners_of_addresses() -> Owners:
     """Return the nodes that have each address, but for retired ones."""
     owners: Owners = defaultdict(set)
     for node in Node.objects.exclude(admin_state="retired"):
-        for address in seen_by_storage(node):
+        for address in known_to_storage(node):
             owners[address].add(node.pk)
     return owners
 
 
 def _addresses(node: Node, owners: Owners) -> tuple[list[str], str]:
     """Return the addresses to fence, and the problem with the others: those of another node would stop its guests."""
-    known = seen_by_storage(node)
+    known = known_to_storage(node)
     free = [address for address in known if not owners.get(address, set()) - {node.pk}]
     return free, NO_ADDRESS if not known else SHARED if len(free) < len(known) else ""
 
 
 def _unfence(cluster: StorageCluster, fence: NodeFence, addresses: Collection[str]) -> None:
-    """Take the fences of the addresses away, but for those that the fence of another node has now."""
+    """Remove the fences of the addresses, except those that the fence of another node has now."""
     others = NodeFence.objects.filter(cluster=cluster).exclude(pk=fence.pk).values_list("addresses", flat=True)
     if left := sorted(set(addresses).difference(*others)):
         unfence_addresses(cluster, left)

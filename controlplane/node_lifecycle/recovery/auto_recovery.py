@@ -132,12 +132,12 @@ def _kind_of_evidence(node: Node, evidence: dict[str, AvailableEvidence]) -> str
     if evidence["lease"].counts:
         return "lease"
     is_coming = evidence["lease"].since is not None
-    if is_coming or not evidence["power"].counts or _was_asked(node):
+    if is_coming or not evidence["power"].counts or _was_tried_recently(node):
         return None
     return "power"
 
 
-def _was_asked(node: Node) -> bool:
+def _was_tried_recently(node: Node) -> bool:
     """Tell if a recent operation has used the node's BMC."""
     recent = Q(finished_at=None) | Q(finished_at__gt=clock.now() - POWER_OFF_RETRY_DELAY)
     return Operation.objects.filter(recent, kind="node.fence", resource_id=node.pk).exists()

@@ -16,6 +16,7 @@ from django.db.models import Q
 from andromede_core.documents.messages import Message
 from controlplane.compute.actions import EVACUATION
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
+from controlplane.compute.instance_changes import instance_lock
 from controlplane.compute.migration import (
     affected_ids,
     lock_volumes,
@@ -25,7 +26,6 @@ from controlplane.compute.migration import (
     read_instance,
 )
 from controlplane.compute.models import EVACUATE, ON_FAILURE, Attachment, Instance, MigratedVolume, Migration
-from controlplane.compute.services import instance_lock
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError

@@ -119,7 +119,7 @@ def test_frr_with_the_configuration_of_the_how_to(wired: BgpLab, announcers: lis
         assert wired.forwards(PUBLIC_IPV6) == "fd77::101"
 
 
-def test_what_a_killed_bird_missed_is_not_announced(lab: BgpLab, announcers: list[Announcer]) -> None:
+def test_addresses_missed_by_a_killed_bird_are_not_announced(lab: BgpLab, announcers: list[Announcer]) -> None:
     first, second = announcers
     with ExitStack() as stack:
         for announcer in announcers:

@@ -8,7 +8,7 @@ import time
 from http.client import HTTPConnection, HTTPException
 
 TIMEOUT_S = 1.5
-AGAIN_S = 0.1
+RETRY_DELAY_S = 0.1
 
 
 def read(server: str, path: str, source: str) -> tuple[str, bool]:
@@ -42,7 +42,7 @@ def main(server: str, path: str, within_s: str, source: str = "") -> None:
         if is_page or time.monotonic() >= until:
             print(text)
             return
-        time.sleep(AGAIN_S)
+        time.sleep(RETRY_DELAY_S)
 
 
 if __name__ == "__main__":

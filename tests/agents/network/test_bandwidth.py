@@ -57,7 +57,7 @@ def limits(node: Node) -> list[str]:
     return [line for line in rules(node) if "limit rate over" in line]
 
 
-def test_what_exceeds_a_limit_is_dropped_in_each_direction(node: Node, guests: tuple[Guest, Guest]) -> None:
+def test_packets_above_the_limit_are_dropped_in_each_direction(node: Node, guests: tuple[Guest, Guest]) -> None:
     limited, other = guests
     sent = PACKETS * SIZE_BYTES
     assert received(node, other, limited) >= sent * 0.95  # no limit yet

@@ -27,7 +27,7 @@ def test_entry_is_the_same_when_it_has_travelled(line: str) -> None:
     assert entry.restored(5).endswith(" -w 5")
 
 
-def test_entry_keeps_nothing_but_what_it_needs() -> None:
+def test_entry_has_only_the_required_fields() -> None:
     text = connection_entries.parse(
         f"{TCP.replace('ASSURED', 'ASSURED,OFFLOAD,DYING').replace('2998', '99999999')}"
     ).text()
@@ -84,8 +84,8 @@ def test_malformed_block_is_refused(block: bytes) -> None:
 
 def test_connection_with_a_port_of_the_node_is_no_refusal(caplog: pytest.LogCaptureFixture) -> None:
     """The node knows that connection, as after each migration to the node of a guest that the moved one talks to."""
-    mine, beside = TrackedPort(5, (ip_address("10.1.0.11"),)), TrackedPort(5, (ip_address("10.1.0.12"),))
-    connections = GuestConnections(lambda: {"tap": mine, "beside": beside})
+    mine, neighbour = TrackedPort(5, (ip_address("10.1.0.11"),)), TrackedPort(5, (ip_address("10.1.0.12"),))
+    connections = GuestConnections(lambda: {"tap": mine, "beside": neighbour})
     known = connection_entries.parse(PING).text()
     assert {"10.1.0.11", "10.1.0.12"} <= set(known.split())
     with caplog.at_level("INFO"):

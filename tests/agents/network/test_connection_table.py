@@ -12,13 +12,13 @@ def table(folder: Path, count: int, most: int = 1000) -> None:
 
 def test_alarm_starts_at_80_percent_and_ends_below_70(tmp_path: Path) -> None:
     connections = ConnectionTable(tmp_path)
-    heard = []
+    problems = []
     for count in (799, 800, 1000, 700, 699, 799):
         table(tmp_path, count)
-        heard.append(connections.problem())
-    assert [bool(problem) for problem in heard] == [False, True, True, True, False, False]
-    assert len({problem for problem in heard if problem}) == 1, "other words would be another incident"
-    assert "1000 entries" in heard[1]
+        problems.append(connections.problem())
+    assert [bool(problem) for problem in problems] == [False, True, True, True, False, False]
+    assert len({problem for problem in problems if problem}) == 1, "other words would be another incident"
+    assert "1000 entries" in problems[1]
 
 
 def test_empty_table_raises_no_alarm(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.lab
 Start = Callable[..., Guest]
 AGENT, WEB = 7443, 8080
 SHARE = 20
-GREEDY, BESIDE, OTHER = a_port(a_network(1), 0), a_port(a_network(1), 1), a_port(a_network(2), 0)
+GREEDY, NEIGHBOUR, OTHER = a_port(a_network(1), 0), a_port(a_network(1), 1), a_port(a_network(2), 0)
 ROUTER = namespace_name(GREEDY.network.id)
 
 
@@ -54,10 +54,10 @@ def test_guest_is_limited_to_its_connection_share(node: Node, start: Start, with
 
 
 def test_guests_of_a_network_share_one_limit(node: Node, start: Start) -> None:
-    greedy, beside = start(GREEDY), start(BESIDE, GREEDY)
+    greedy, neighbour = start(GREEDY), start(NEIGHBOUR, GREEDY)
     with node.server(WEB, namespace="outside"), greedy.holding(BEYOND_IP, WEB, at_most=SHARE - 5) as opened:
         assert opened == SHARE - 5
-        with beside.holding(BEYOND_IP, WEB, at_most=SHARE) as more:
+        with neighbour.holding(BEYOND_IP, WEB, at_most=SHARE) as more:
             assert more == 5
 
 
@@ -65,9 +65,9 @@ def test_new_port_or_agent_restart_gives_no_second_share(node: Node, start: Star
     greedy = start(GREEDY)
     with node.server(WEB, namespace="outside"), greedy.holding(BEYOND_IP, WEB, at_most=2 * SHARE) as opened:
         assert opened == SHARE
-        node.ensure(BESIDE, GREEDY)
+        node.ensure(NEIGHBOUR, GREEDY)
         assert greedy.call(BEYOND_IP, WEB) == "silent"
-        node.restart_agent([GREEDY, BESIDE], connections=SHARE)
+        node.restart_agent([GREEDY, NEIGHBOUR], connections=SHARE)
         assert greedy.call(BEYOND_IP, WEB) == "silent"
 
 

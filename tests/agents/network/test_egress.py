@@ -269,7 +269,7 @@ def test_lost_way_to_the_gateway_node_is_restored(scenario: Scenario, number: in
 
 
 def test_failed_publication_is_made_up_for_and_keeps_no_other_router_from_its_address(scenario: Scenario) -> None:
-    """A device that lets no other one beside it is in the way of the first router's."""
+    """A device that allows no second one on its parent blocks the device of the first router."""
     node, other = scenario.nodes[0], a_network(2)
     public = PublicAddresses(egress=(egress(1), Egress(PUBLIC, other.id, MACS[1], MACS[1])))
     node.ensure(a_port(other, 0))
@@ -286,7 +286,7 @@ def test_failed_publication_is_made_up_for_and_keeps_no_other_router_from_its_ad
         assert near.seen_as() == str(EGRESS)
 
 
-def test_nobody_outside_opens_a_connection_by_the_address(scenario: Scenario) -> None:
+def test_no_connection_from_outside_reaches_the_egress_address(scenario: Scenario) -> None:
     scenario.publish()
     outside = Guest(scenario.nodes[0], "outside", NEAR)
     assert outside.call(EGRESS, HTTP) == "silent"

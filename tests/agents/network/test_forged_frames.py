@@ -168,7 +168,7 @@ def test_no_kind_gets_to_another_node(pair: tuple[Guest, Guest]) -> None:
             node.keep_rules()
 
 
-def test_no_kind_comes_from_a_hostile_node(nodes: list[Node], pair: tuple[Guest, Guest]) -> None:  # noqa: F811
+def test_no_kind_of_frame_passes_from_a_hostile_node(nodes: list[Node], pair: tuple[Guest, Guest]) -> None:  # noqa: F811
     """The third node carries the network too, and sends what no rule of a port has judged."""
     attacker, victim = pair
     stranger, router = Guest(nodes[2], "", ATTACKER), Guest(victim.node, ROUTER, VICTIM)

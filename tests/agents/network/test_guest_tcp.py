@@ -46,7 +46,7 @@ def test_missing_router_is_a_failure_of_the_node(node: Node, guest: Guest) -> No
     assert "cannot be entered" in str(node.exchange(TWIN, PORT, b""))
 
 
-def test_no_way_leads_out_of_the_network(node: Node, guest: Guest) -> None:
+def test_no_path_leads_out_of_the_network(node: Node, guest: Guest) -> None:
     """A listener outside, at an address that the router has a route to."""
     with node.server(PORT, namespace="outside"):
         assert node.exchange(WEB, PORT, b"x\n", address="203.0.113.9") == "TimeoutError"

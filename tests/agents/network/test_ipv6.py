@@ -168,7 +168,7 @@ def test_flushed_rules_of_a_router_are_restored(node: Node, attacker: Guest) -> 
     assert node.run("nft -s list table ip6 andromede", namespace=ROUTER) == before
 
 
-def test_subnets_come_and_go(node: Node, plug: Plug) -> None:
+def test_subnets_are_added_and_removed(node: Node, plug: Plug) -> None:
     """Each step is what EnsurePort of any port of the network sends."""
     small = a_network(6)
     guest = plug(a_port(small, 0))

@@ -131,11 +131,11 @@ def test_gateway_answers_only_dhcp_and_ping(node: Node, attacker: Guest) -> None
 
 def test_networks_with_equal_addresses_are_isolated(node: Node, plug: Plug) -> None:
     here, there = plug(a_port(a_network(1), 0)), plug(a_port(a_network(2), 0))
-    beside = plug(a_port(a_network(2), 1), there.port)
-    for guest in (here, there, beside):
+    neighbour = plug(a_port(a_network(2), 1), there.port)
+    for guest in (here, there, neighbour):
         guest.dhcp()
-    assert there.pings(beside.port.ip)
-    assert not here.pings(beside.port.ip)
+    assert there.pings(neighbour.port.ip)
+    assert not here.pings(neighbour.port.ip)
     with node.server(AGENT, namespace="outside"), node.server(AGENT, namespace=there.name):
         with here.conversation(BEYOND_IP, AGENT) as one, there.conversation(BEYOND_IP, AGENT) as other:
             assert (one.seen_as(), other.seen_as()) == (NODE_IP, NODE_IP)

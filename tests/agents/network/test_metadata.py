@@ -45,7 +45,7 @@ def served(node: Node) -> None:
     node.serve_metadata()
 
 
-def test_each_guest_reads_its_own_by_both_families(node: Node, plug: Plug) -> None:
+def test_each_guest_reads_its_own_metadata_by_both_families(node: Node, plug: Plug) -> None:
     first, second = plug(FIRST).configured(), plug(SECOND, FIRST).configured()
     other = plug(a_port(a_network(2), 0)).configured()
     node.publish_metadata(metadata_of(FIRST, "first"))
@@ -115,8 +115,8 @@ def test_names_and_metadata_pass_without_a_rule_and_nothing_else(node: Node, plu
         (SECOND.ip, Traffic("tcp", 80)): "silent",
     }
     assert {way: guest.call(way[0], way[1].port or 0) for way in ways} == ways
-    said = {way: reaches_address([filters], FIRST, str(way[0]), way[1]) for way in ways if way[0] != SECOND.ip}
-    assert said == {way: outcome == "open" for way, outcome in ways.items() if way[0] != SECOND.ip}
+    expected = {way: reaches_address([filters], FIRST, str(way[0]), way[1]) for way in ways if way[0] != SECOND.ip}
+    assert expected == {way: outcome == "open" for way, outcome in ways.items() if way[0] != SECOND.ip}
     assert not any(guest.pings(each) for each in (*gateways[:1], ADDRESS, SECOND.ip))
 
     other.run("nft add table inet t")
@@ -131,7 +131,7 @@ def test_names_and_metadata_pass_without_a_rule_and_nothing_else(node: Node, plu
     assert "packets 0 " not in other.run("nft list table inet t")
 
 
-def test_killed_service_comes_back_with_what_it_knew(node: Node, plug: Plug) -> None:
+def test_killed_service_restarts_with_its_documents(node: Node, plug: Plug) -> None:
     guest = plug(FIRST).configured()
     node.publish_metadata(metadata_of(FIRST, "first"))
     assert read(guest, within_s=PATIENCE_S) == "id-of-first"
@@ -145,8 +145,8 @@ def test_removed_network_leaves_nothing(node: Node, plug: Plug) -> None:
     assert read(guest, within_s=PATIENCE_S) == "id-of-first"
     guest.stop()
     node.remove(FIRST)
-    again = plug(FIRST).configured()
-    assert read(again, within_s=PATIENCE_S) == "id-of-first"
+    replugged = plug(FIRST).configured()
+    assert read(replugged, within_s=PATIENCE_S) == "id-of-first"
 
 
 def test_one_guest_holds_eight_connections_and_others_are_answered(node: Node, plug: Plug) -> None:

@@ -92,7 +92,7 @@ def test_dhcp_names_the_resolver_of_a_subnet_without_name_servers(plug: Plug) ->
     assert (own["dns"], own.get("domain", "")) == ("9.9.9.9 149.112.112.112", "")
 
 
-def test_other_names_are_asked_of_the_operators_resolvers_by_the_router_alone(node: Node, plug: Plug) -> None:
+def test_router_forwards_other_names_to_the_operators_resolvers(node: Node, plug: Plug) -> None:
     node.start_agent(resolvers=(IPv4Address(RESOLVER),))
     guest = plug(FIRST).configured()
     with resolver(node):

@@ -38,7 +38,7 @@ ROUTER = namespace_name(NETWORK.id)
 DEVICE = Layout.for_network(NETWORK.id).overlay
 VNI, OTHER_VNI = 0x1234, 0x4321
 WEB = 8080
-BESIDE = a_port(NETWORK, 2)
+NEIGHBOUR = a_port(NETWORK, 2)
 
 
 def segment(me: int, *peers: int, vni: int = VNI) -> SegmentSpec:
@@ -343,7 +343,7 @@ def test_a_guest_that_moves_keeps_its_connections(nodes: list[Node], start: Star
     three = (1, 2, 3)
     mover = start(1, ATTACKER, peers=three)
     source = start(1, a_port(NETWORK, 3), ATTACKER, peers=three)
-    destination, third = start(2, VICTIM, peers=three), start(3, BESIDE, peers=three)
+    destination, third = start(2, VICTIM, peers=three), start(3, NEIGHBOUR, peers=three)
     with nodes[0].server(WEB, namespace=mover.name):
         talks = [each.conversation(ipv4(ATTACKER), WEB) for each in (source, destination, third)]
         with talks[0] as here, talks[1] as there, talks[2] as beyond:

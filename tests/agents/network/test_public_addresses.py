@@ -175,8 +175,8 @@ def scenario(built: Scenario) -> Iterator[Scenario]:
 
 def test_guest_is_reached_by_its_public_address_and_has_it_as_its_source(scenario: Scenario) -> None:
     scenario.publish(translated(WEB))
-    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
-        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as from_web:
+        assert (inbound.seen_as(), from_web.seen_as()) == (BEYOND_IP, str(PUBLIC))
         tracked = scenario.node.run("cat /proc/net/nf_conntrack").splitlines()
         assert not [entry for entry in tracked if str(PUBLIC) in entry and BEYOND_IP in entry]
     assert scenario.outside.pings(PUBLIC)
@@ -187,17 +187,17 @@ def test_guest_is_reached_by_its_public_address_and_has_it_as_its_source(scenari
 def test_routed_address_is_the_guest_s_own(scenario: Scenario) -> None:
     scenario.give(ROUTED)
     scenario.publish(routed(WEB, ROUTED))
-    with scenario.outside.conversation(ROUTED, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
+    with scenario.outside.conversation(ROUTED, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as from_web:
         assert inbound.seen_as() == BEYOND_IP
-        assert outbound.seen_as() == NODE_IP  # its own address in the network is translated as before
+        assert from_web.seen_as() == NODE_IP  # its own address in the network is translated as before
     assert "1 received" in scenario.web.run(f"ping -c 1 -W 1 -I {ROUTED} {BEYOND_IP}", check=False)
 
 
 def test_ipv6_address_is_routed(scenario: Scenario) -> None:
     scenario.give(PUBLIC6)
     scenario.publish(routed(WEB, PUBLIC6))
-    with scenario.outside.conversation(PUBLIC6, SSH) as inbound, scenario.web.conversation(BEYOND6, SSH) as outbound:
-        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND6, str(PUBLIC6))
+    with scenario.outside.conversation(PUBLIC6, SSH) as inbound, scenario.web.conversation(BEYOND6, SSH) as from_web:
+        assert (inbound.seen_as(), from_web.seen_as()) == (BEYOND6, str(PUBLIC6))
 
 
 def test_ipv6_address_of_a_subnet_is_routed(scenario: Scenario) -> None:
@@ -310,11 +310,11 @@ def test_address_that_is_taken_away_ends_its_connections(scenario: Scenario) -> 
     scenario.publish(translated(WEB), routed(WEB, PUBLIC6), translated(DATABASE, OTHER))
     with (
         scenario.outside.conversation(PUBLIC, HTTP) as inbound,
-        scenario.web.conversation(BEYOND_IP, HTTP) as outbound,
+        scenario.web.conversation(BEYOND_IP, HTTP) as from_web,
         scenario.outside.conversation(PUBLIC6, SSH) as inbound6,
         scenario.database.conversation(BEYOND_IP, HTTP) as other_connection,
     ):
-        ended = (inbound, outbound, inbound6)
+        ended = (inbound, from_web, inbound6)
         assert all(each.seen_as() for each in (*ended, other_connection))
         scenario.publish(translated(DATABASE, OTHER))
         for conversation in ended:
@@ -380,19 +380,19 @@ def routing(node: Node) -> list[str]:
 def test_next_start_of_the_agent_keeps_connections(scenario: Scenario) -> None:
     public = PublicAddresses((translated(WEB),))
     scenario.publish(*public.local)
-    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
-        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as from_web:
+        assert (inbound.seen_as(), from_web.seen_as()) == (BEYOND_IP, str(PUBLIC))
         scenario.node.restart_agent([WEB, DATABASE, STRANGER], public=public)
-        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+        assert (inbound.seen_as(), from_web.seen_as()) == (BEYOND_IP, str(PUBLIC))
 
 
 def test_connections_of_both_directions_outlive_the_loss_of_their_entries(scenario: Scenario) -> None:
     """A new node knows no connections after a move."""
     scenario.publish(translated(WEB))
-    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
-        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as from_web:
+        assert (inbound.seen_as(), from_web.seen_as()) == (BEYOND_IP, str(PUBLIC))
         scenario.node.run("conntrack -F", namespace=namespace_name(NETWORK.id))
-        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+        assert (inbound.seen_as(), from_web.seen_as()) == (BEYOND_IP, str(PUBLIC))
 
 
 def test_new_address_is_elements_alone_on_the_node(scenario: Scenario) -> None:

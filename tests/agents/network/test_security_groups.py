@@ -42,7 +42,7 @@ from tests.agents.network.test_overlay import segment
 
 pytestmark = pytest.mark.lab
 NETWORK = a_network(1, IPV4, IPV6)
-SERVER, NEAR, FAR, BESIDE = (a_port(NETWORK, number) for number in range(4))
+SERVER, NEAR, FAR, NEIGHBOUR = (a_port(NETWORK, number) for number in range(4))
 WEB, OTHER = 8080, 8081
 GROUP, FRIENDS, MORE = an_id(10), an_id(11), an_id(12)
 ALL_OUT = (Rule(an_id(1), "out", "ipv4", "any"), Rule(an_id(2), "out", "ipv6", "any"))
@@ -257,7 +257,7 @@ def test_several_groups_of_a_port_add_up(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_answer_says_what_packets_do(scenario: Scenario, seed: int) -> None:
+def test_answer_agrees_with_real_packets(scenario: Scenario, seed: int) -> None:
     """Random groups at all three ports: "is it reachable?" answers for each pair as nftables judges its packets."""
     chance = random.Random(seed)
     groups = {name: a_group(*_random_rules(chance), group=name) for name in (GROUP, FRIENDS, MORE)}
@@ -269,8 +269,8 @@ def test_answer_says_what_packets_do(scenario: Scenario, seed: int) -> None:
         scenario.filter(PortFilters(ports, known), number)
     assert reached(scenario.near, scenario.far) == scenario.expected(scenario.near, scenario.far)
     for port in (NEAR, FAR):  # only the server listens: the others answer pings
-        (observed,), (said,) = reached(scenario.server, port=port), scenario.expected(scenario.server, port=port)
-        assert observed == {each for each in said if each.startswith("ping")}
+        (observed,), (expected,) = reached(scenario.server, port=port), scenario.expected(scenario.server, port=port)
+        assert observed == {each for each in expected if each.startswith("ping")}
 
 
 def _random_rules(chance: random.Random) -> list[Rule]:
@@ -474,7 +474,7 @@ def test_port_is_filtered_before_its_first_packet(scenario: Scenario) -> None:
         f'nft delete element inet andromede-groups to {{ "{bridge_name(NETWORK.id)}" . {SERVER.mac} }}',
     ],
 )
-def test_lost_rules_come_back(scenario: Scenario, damage: str) -> None:
+def test_lost_rules_are_restored(scenario: Scenario, damage: str) -> None:
     node = scenario.nodes[0]
     scenario.filter(filtered(SERVER, a_group(allowing(ports=(WEB, WEB)))))
     node.keep_rules()

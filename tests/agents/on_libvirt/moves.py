@@ -31,14 +31,14 @@ class Trip:
     source: LabAgent
     destination: LabAgent
     image: str
-    wish: pb.EnsureInstanceRequest
+    spec: pb.EnsureInstanceRequest
     port: pb.EnsurePortRequest
     attachment: pb.EnsureAttachmentRequest
     generation: int = 1
 
     @property
     def id(self) -> str:
-        return str(self.wish.subject.id)
+        return str(self.spec.subject.id)
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class Trip:
 
     def volumes(self, generation: int) -> list[pb.EnsureVolumeRequest]:
         """Return its root disk and its attached disk."""
-        root, data = self.wish.root_volume_id, self.attachment.volume_id
+        root, data = self.spec.root_volume_id, self.attachment.volume_id
         return [
             specs.volume(root, generation=generation, size_mib=ROOT_MIB, image=self.image),
             specs.volume(data, generation=generation, size_mib=DATA_MIB),
@@ -54,7 +54,7 @@ class Trip:
 
     def arrival(self) -> pb.EnsureArrivalRequest:
         generation = self.generation + 1
-        request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.wish)
+        request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.spec)
         request.instance.subject.generation = generation
         plugged = request.plugged.add(volume_id=self.attachment.volume_id)
         plugged.subject.CopyFrom(specs.subject(self.attachment.subject.id, generation))
@@ -89,16 +89,16 @@ class Trip:
         return self.end_of(self.departure(self.make_ready()))
 
     def running(self, generation: int) -> pb.EnsureInstanceRequest:
-        wish = pb.EnsureInstanceRequest()
-        wish.CopyFrom(self.wish)
-        wish.subject.generation = generation
-        return wish
+        spec = pb.EnsureInstanceRequest()
+        spec.CopyFrom(self.spec)
+        spec.subject.generation = generation
+        return spec
 
     def standing(self, generation: int) -> pb.EnsureInstanceRequest:
         """Return the spec of the stopped guest."""
-        wish = self.running(generation)
-        wish.power = pb.POWER_OFF
-        return wish
+        spec = self.running(generation)
+        spec.power = pb.POWER_OFF
+        return spec
 
     def arrived(self) -> "Trip":
         """Adopt the guest at the destination and remove it at the source, for the way back."""
@@ -118,7 +118,7 @@ class Trip:
             (self.id, agent.stub.RemoveInstance),
             (self.attachment.subject.id, agent.stub.RemoveAttachment),
             (self.attachment.volume_id, agent.stub.RemoveVolume),
-            (self.wish.root_volume_id, agent.stub.RemoveVolume),
+            (self.spec.root_volume_id, agent.stub.RemoveVolume),
             (self.port.subject.id, agent.stub.RemovePort),
         ):
             remove(pb.RemoveRequest(subject=specs.subject(resource_id, generation)))
@@ -203,10 +203,10 @@ def start_guest(
     source.stub.EnsureVolume(root)
     source.stub.EnsureVolume(data)
     source.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    wish.guest_data.ssh_public_keys[:] = [public_key]
-    source.stub.EnsureInstance(wish)
-    source.wait_for_console(wish.subject.id, BOOTED, within_s=PATIENCE_S)
-    attachment = specs.attachment(wish, data)
+    spec = specs.instance(root, port)
+    spec.guest_data.ssh_public_keys[:] = [public_key]
+    source.stub.EnsureInstance(spec)
+    source.wait_for_console(spec.subject.id, BOOTED, within_s=PATIENCE_S)
+    attachment = specs.attachment(spec, data)
     source.stub.EnsureAttachment(attachment)
-    return Trip(source, destination, sha256, wish, port, attachment)
+    return Trip(source, destination, sha256, spec, port, attachment)

@@ -59,16 +59,16 @@ def clean(agent: LabAgent) -> Iterator[None]:
 
 @pytest.fixture
 def guest(agent: LabAgent, clean: None, tiny_image: Path, ssh_key: Path) -> pb.EnsureInstanceRequest:
-    """The wish of a tiny guest that has booted."""
+    """The spec of a tiny guest that has booted."""
     sha256 = agent.cache(tiny_image)
     root, port = specs.volume(size_mib=512, image=sha256), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    wish.guest_data.ssh_public_keys[:] = [ssh_key.with_suffix(".pub").read_text().strip()]
-    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
-    agent.wait_for_console(wish.subject.id, BOOTED)
-    return wish
+    spec = specs.instance(root, port)
+    spec.guest_data.ssh_public_keys[:] = [ssh_key.with_suffix(".pub").read_text().strip()]
+    assert agent.stub.EnsureInstance(spec).power == pb.POWER_RUNNING
+    agent.wait_for_console(spec.subject.id, BOOTED)
+    return spec
 
 
 def test_self_test_passes_on_a_working_node_and_leaves_nothing(agent: LabAgent, clean: None) -> None:
@@ -159,9 +159,9 @@ def test_card_that_the_guest_holds_keeps_its_port_until_the_guest_is_off(agent: 
     root, port = specs.volume(size_mib=64), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    agent.stub.EnsureInstance(wish)
-    unplugged = specs.next_generation(wish)
+    spec = specs.instance(root, port)
+    agent.stub.EnsureInstance(spec)
+    unplugged = specs.next_generation(spec)
     unplugged.port_ids[:] = []
     pending = refusal(lambda: agent.stub.EnsureInstance(unplugged))
     assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
@@ -239,8 +239,8 @@ def test_guest_that_ends_during_a_libvirtd_restart_is_reported(
 ) -> None:
     """libvirt has no event for it."""
     stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=PATIENCE_S)
-    told = [next(stream).WhichOneof("event") for _ in range(2)]
-    assert told == ["heartbeat", "signed_inventory"], "from here on nothing is read of libvirtd without cause"
+    events = [next(stream).WhichOneof("event") for _ in range(2)]
+    assert events == ["heartbeat", "signed_inventory"], "from here on nothing is read of libvirtd without cause"
     pid = qemu_pid(agent)
     os.kill(pid, signal.SIGSTOP)  # libvirtd waits for its answer
     agent.restart_libvirtd()
@@ -269,12 +269,12 @@ def test_power_cut_is_reported_as_a_crash_and_the_guest_restarts(
 def test_a_guest_with_uefi_firmware_starts_and_leaves_no_variables_behind(agent: LabAgent, clean: None) -> None:
     root = specs.volume(size_mib=64)
     agent.stub.EnsureVolume(root)
-    wish = specs.instance(root, memory_mib=256)
-    wish.firmware = pb.FIRMWARE_UEFI
-    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+    spec = specs.instance(root, memory_mib=256)
+    spec.firmware = pb.FIRMWARE_UEFI
+    assert agent.stub.EnsureInstance(spec).power == pb.POWER_RUNNING
     variables = agent.node.folder / "lib/qemu/nvram"
     assert list(variables.iterdir())
-    agent.stub.RemoveInstance(specs.removal(wish.subject))
+    agent.stub.RemoveInstance(specs.removal(spec.subject))
     assert not list(variables.iterdir())
 
 
@@ -283,15 +283,15 @@ def test_disk_that_the_guest_holds_stays_pending_until_its_release(agent: LabAge
     root, data = specs.volume(size_mib=64), specs.volume(size_mib=64)
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
-    wish = specs.instance(root)
-    agent.stub.EnsureInstance(wish)
-    plugged = specs.attachment(wish, data)
+    spec = specs.instance(root)
+    agent.stub.EnsureInstance(spec)
+    plugged = specs.attachment(spec, data)
     agent.stub.EnsureAttachment(plugged)
     for _ in range(2):
         pending = refusal(lambda: agent.stub.RemoveAttachment(specs.removal(plugged.subject)))
         assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
     assert refusal(lambda: agent.stub.RemoveVolume(specs.removal(data.subject))).code == "agent.volume_in_use"
-    agent.stub.EnsureInstance(specs.next_generation(wish, power=pb.POWER_OFF))
+    agent.stub.EnsureInstance(specs.next_generation(spec, power=pb.POWER_OFF))
     assert agent.stub.RemoveAttachment(specs.removal(plugged.subject)).was_present
     assert agent.stub.RemoveVolume(specs.removal(data.subject)).was_present
 
@@ -306,16 +306,16 @@ def test_creation_interrupted_by_a_kill_succeeds_when_repeated(
     root, port = specs.volume(size_mib=512, image=sha256), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    call = agent.stub.bare.EnsureInstance.future(agent.stub.permitted(wish))
+    spec = specs.instance(root, port)
+    call = agent.stub.bare.EnsureInstance.future(agent.stub.permitted(spec))
     threading.Event().wait(after_s)  # where in the work the kill strikes, not how long anything may take
     if victim == "agent":
         agent.restart()
     else:
         agent.restart_libvirtd()
     call.exception()
-    wait_until(lambda: succeeds(lambda: agent.stub.EnsureInstance(wish)), what="the creation")
-    assert agent.state(wish.subject.id).power == pb.POWER_RUNNING
+    wait_until(lambda: succeeds(lambda: agent.stub.EnsureInstance(spec)), what="the creation")
+    assert agent.state(spec.subject.id).power == pb.POWER_RUNNING
     assert len(agent.node.guest_pids()) == 1
 
 
@@ -340,10 +340,10 @@ def test_guest_serves_serial_and_screen_consoles(agent: LabAgent, guest: pb.Ensu
     assert (sockets.stat().st_mode & 0o777, [each.name for each in sockets.iterdir()]) == (0o700, [guest_id])
     assert "socket,id=charserial0,fd=" in Path(f"/proc/{qemu_pid(agent)}/cmdline").read_text()  # libvirt made it
     agent.restart()
-    again = AgentViewer(agent.viewer_stub, guest_id, scrollback=2**16).opened()
-    assert b"hi-42" in again.seen
-    again.type(b"echo still-$((6*7))\r")
-    again.wait_for(b"still-42")
-    again.type(b"poweroff\r")
-    assert again.end() is grpc.StatusCode.OK
+    reopened = AgentViewer(agent.viewer_stub, guest_id, scrollback=2**16).opened()
+    assert b"hi-42" in reopened.seen
+    reopened.type(b"echo still-$((6*7))\r")
+    reopened.wait_for(b"still-42")
+    reopened.type(b"poweroff\r")
+    assert reopened.end() is grpc.StatusCode.OK
     agent.wait_for_power(guest_id, pb.POWER_OFF)

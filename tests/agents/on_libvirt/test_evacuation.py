@@ -69,8 +69,8 @@ def _run(
     generation: int,
 ) -> None:
     """Start the guest like an evacuation does, at a generation above what any node knows."""
-    for wish in (port, guest):
-        wish.subject.generation = generation
+    for spec in (port, guest):
+        spec.subject.generation = generation
     agent.stub.EnsureVolume(in_pool(root, generation=generation))
     agent.stub.EnsurePort(port)
     agent.stub.EnsureInstance(guest)

@@ -44,15 +44,15 @@ class AgentGuest:
 
     agent: LabAgent
     key: Path
-    wish: pb.EnsureInstanceRequest
+    spec: pb.EnsureInstanceRequest
 
     @property
     def id(self) -> str:
-        return self.wish.subject.id
+        return self.spec.subject.id
 
     def set_power(self, power: "pb.Power") -> None:
-        self.wish = specs.next_generation(self.wish, power=power)
-        assert self.agent.stub.EnsureInstance(self.wish).power == power
+        self.spec = specs.next_generation(self.spec, power=power)
+        assert self.agent.stub.EnsureInstance(self.spec).power == power
 
     def boot(self) -> None:
         """Boot it unless it runs, and install the guest agent."""
@@ -109,12 +109,12 @@ def installed(agent: LabAgent, tiny_image: Path, ssh_key: Path) -> Iterator[Agen
     root, port = specs.volume(size_mib=512, image=sha256), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port, power=pb.POWER_OFF)
-    wish.guest_data.ssh_public_keys[:] = [ssh_key.with_suffix(".pub").read_text().strip()]
-    agent.stub.EnsureInstance(wish)
-    guest = AgentGuest(agent, ssh_key, wish)
+    spec = specs.instance(root, port, power=pb.POWER_OFF)
+    spec.guest_data.ssh_public_keys[:] = [ssh_key.with_suffix(".pub").read_text().strip()]
+    agent.stub.EnsureInstance(spec)
+    guest = AgentGuest(agent, ssh_key, spec)
     yield guest
-    agent.stub.RemoveInstance(specs.removal(guest.wish.subject))
+    agent.stub.RemoveInstance(specs.removal(guest.spec.subject))
     agent.stub.RemovePort(specs.removal(port.subject))
     agent.stub.RemoveVolume(specs.removal(root.subject))
 
@@ -163,7 +163,7 @@ def test_agent_that_was_killed_thaws_at_its_start(guest: AgentGuest) -> None:
     wait_until(lambda: guest.thaws() > before, what="the thaw at the start")
 
 
-def test_guest_agent_killed_while_frozen_is_asked_after_its_return(guest: AgentGuest) -> None:
+def test_thaw_is_retried_after_the_guest_agent_was_killed(guest: AgentGuest) -> None:
     before = guest.thaws()
     assert guest.freeze(limit_ms=2000) == 1
     guest.stop_agent()

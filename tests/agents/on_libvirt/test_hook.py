@@ -39,14 +39,14 @@ def agent(lab_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[LabAgent]:
 
 @pytest.fixture
 def guest(agent: LabAgent) -> Iterator[pb.EnsureInstanceRequest]:
-    """The wish of a guest that runs, from an empty disk."""
+    """The spec of a guest that runs, from an empty disk."""
     root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = specs.instance(root)
-    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
-    yield wish
+    spec = specs.instance(root)
+    assert agent.stub.EnsureInstance(spec).power == pb.POWER_RUNNING
+    yield spec
     wait_for_libvirt(agent)
-    agent.stub.RemoveInstance(specs.removal(wish.subject, generation=99))
+    agent.stub.RemoveInstance(specs.removal(spec.subject, generation=99))
     agent.stub.RemoveVolume(specs.removal(root.subject))
 
 
@@ -70,8 +70,8 @@ def changed_hook(agent: LabAgent) -> Iterator[Path]:
     assert hook_command(agent.node, "check")["is_active"]
 
 
-def name_of(wish: pb.EnsureInstanceRequest) -> str:
-    return guest_name(wish.subject.id)  # type: ignore[arg-type]
+def name_of(spec: pb.EnsureInstanceRequest) -> str:
+    return guest_name(spec.subject.id)  # type: ignore[arg-type]
 
 
 def refusal_of(node: LabNode, *arguments: str) -> str:
@@ -107,10 +107,10 @@ def qemu_pid(agent: LabAgent) -> int:
     return pid
 
 
-def restart_libvirtd_and_look(agent: LabAgent, wish: pb.EnsureInstanceRequest) -> str:
+def restart_libvirtd_and_look(agent: LabAgent, spec: pb.EnsureInstanceRequest) -> str:
     """The guest's state once libvirtd has found its QEMU again, or has not."""
     agent.restart_libvirtd()
-    return agent.node.exec(["virsh", "domstate", name_of(wish)]).stdout.strip()
+    return agent.node.exec(["virsh", "domstate", name_of(spec)]).stdout.strip()
 
 
 def test_unmanaged_guest_does_not_start(agent: LabAgent, stranger: str) -> None:
@@ -125,8 +125,8 @@ def test_unmanaged_guest_does_not_start(agent: LabAgent, stranger: str) -> None:
 def test_stopped_guest_is_not_started_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.stub.EnsureInstance(specs.next_generation(guest, power=pb.POWER_OFF))
     assert "is not wanted running on this node" in refusal_of(agent.node, "start", name_of(guest))
-    on_again = specs.next_generation(specs.next_generation(guest))
-    assert agent.stub.EnsureInstance(on_again).power == pb.POWER_RUNNING
+    restarted = specs.next_generation(specs.next_generation(guest))
+    assert agent.stub.EnsureInstance(restarted).power == pb.POWER_RUNNING
 
 
 def test_guest_of_the_agent_is_not_started_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
@@ -138,11 +138,11 @@ def test_guest_of_the_agent_is_not_started_by_hand(agent: LabAgent, guest: pb.En
 
 def test_refused_permit_starts_no_guest(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.node.exec(["virsh", "destroy", name_of(guest)])
-    again = specs.next_generation(guest)
+    later = specs.next_generation(guest)
     for changes in ({"zone": "us-va-1"}, {"node": specs.new_id()}, {"op": "instance.resize"}):
-        again.permit.CopyFrom(agent.stub.permit_for(again, **changes))
+        later.permit.CopyFrom(agent.stub.permit_for(later, **changes))
         with pytest.raises(grpc.RpcError):
-            agent.stub.bare.EnsureInstance(again)
+            agent.stub.bare.EnsureInstance(later)
     assert agent.node.guest_pids() == []
 
 

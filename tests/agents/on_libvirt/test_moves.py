@@ -53,7 +53,7 @@ class Traveller:
     def ssh(self, command: str, *, at: LabAgent | None = None) -> str:
         return self.trip.ssh(self.key, at or self.trip.source, command)
 
-    def settle(self) -> None:
+    def leave(self) -> None:
         """Have it keep something, and count."""
         self.ssh(
             "dd if=/dev/urandom of=/kept bs=1024 count=8192 2>/dev/null; dd if=/kept of=/dev/vdb 2>/dev/null; sync"
@@ -91,7 +91,7 @@ def agents(lab_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[tuple[LabA
 def traveller(agents: tuple[LabAgent, LabAgent], tiny_image: Path, ssh_key: Path) -> Iterator[Traveller]:
     trip = start_guest(*agents, tiny_image, ssh_key.with_suffix(".pub").read_text().strip())
     traveller = Traveller(trip, ssh_key)
-    traveller.settle()
+    traveller.leave()
     yield traveller
     last = traveller.trip
     last.source.stub.RemoveAttachment(specs.removal(specs.subject(last.attachment.subject.id, last.generation)))
@@ -176,7 +176,7 @@ def tracked(agent: LabAgent) -> str:
 def check_disk(trip: Trip) -> None:
     """The volume is what it was: a layer over the image, which nobody has changed."""
     folder = trip.destination.node.agent_folder
-    path = trip.destination.node.state_dir / f"volumes/{trip.wish.root_volume_id}.qcow2"
+    path = trip.destination.node.state_dir / f"volumes/{trip.spec.root_volume_id}.qcow2"
     shown = trip.destination.node.exec(["qemu-img", "info", "-U", "--output=json", str(path)]).stdout
     facts = json.loads(shown)
     assert facts["full-backing-filename"] == str(trip.destination.node.state_dir / "images" / trip.image)
@@ -203,7 +203,7 @@ def test_consoles_and_usage_continue_at_the_destination(traveller: Traveller) ->
     (guest,) = next(traveller.trip.source.readings(usage_interval_ms=500)).guests
     assert (guest.id, {disk.volume_id for disk in guest.disks}) == (
         trip.id,
-        {trip.wish.root_volume_id, trip.attachment.volume_id},
+        {trip.spec.root_volume_id, trip.attachment.volume_id},
     )
 
 
@@ -238,15 +238,15 @@ def test_node_other_than_the_permit_names_gets_no_guest(traveller: Traveller) ->
 def test_node_without_tls_gets_no_guest(traveller: Traveller, tmp_path: Path) -> None:
     trip = traveller.trip
     uri = trip.make_ready()
-    heard = tmp_path / "heard"
+    received = tmp_path / "heard"
     listener = trip.destination.node.spawn(
-        ["socat", "-u", f"TCP-LISTEN:7555,bind={trip.destination.node.address},reuseaddr", f"CREATE:{heard}"],
+        ["socat", "-u", f"TCP-LISTEN:7555,bind={trip.destination.node.address},reuseaddr", f"CREATE:{received}"],
         log=tmp_path / "log",
     )
     time.sleep(0.5)
     ended = trip.end_of(trip.departure(uri.replace(":7441/", ":7555/")))
     listener.stop()
-    assert b"andromede" not in heard.read_bytes(), "the greeting of TLS at most"
+    assert b"andromede" not in received.read_bytes(), "the greeting of TLS at most"
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
@@ -356,7 +356,7 @@ def test_destination_power_loss_after_the_arrival_loses_no_data(traveller: Trave
     trip.destination.wait_for_console(trip.id, "login:", within_s=PATIENCE_S)
     assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
     assert "gap" not in traveller.ssh(GAPS)
-    traveller.settle()
+    traveller.leave()
     traveller.check(trip.destination)
 
 
@@ -388,14 +388,14 @@ def test_guest_that_dies_during_migration_stays_off_until_started(traveller: Tra
     trip.source.wait_for_console(trip.id, "login:", count=logins + 1, within_s=PATIENCE_S)
     assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
     traveller.trip = trip.stayed()
-    traveller.settle()
+    traveller.leave()
 
 
 def test_stopped_guest_moves_without_running(traveller: Traveller) -> None:
     trip = replace(traveller.trip, generation=traveller.trip.generation + 1)
     traveller.ssh("sync")
     trip.source.stub.EnsureInstance(trip.standing(trip.generation))
-    said = trip.source.console(trip.id)
+    console = trip.source.console(trip.id)
     arrival = trip.arrival()
     arrival.instance.power = pb.POWER_OFF
     trip.prepare()
@@ -408,7 +408,7 @@ def test_stopped_guest_moves_without_running(traveller: Traveller) -> None:
     assert ended.moved_bytes > specs.MIB, "its disks"
     assert powers <= {pb.POWER_OFF}
     assert trip.domains() == {trip.destination.node.name: "shut off"}
-    assert trip.source.console(trip.id) == said
+    assert trip.source.console(trip.id) == console
     standing = trip.destination.stub.EnsureInstance(trip.standing(trip.generation + 1))
     assert (standing.power, trip.destination.console(trip.id)) == (pb.POWER_OFF, "")
     trip.destination.stub.EnsureInstance(trip.running(trip.generation + 2))
@@ -416,7 +416,7 @@ def test_stopped_guest_moves_without_running(traveller: Traveller) -> None:
     trip.destination.wait_for_console(trip.id, "login:", within_s=PATIENCE_S)
     traveller.trip = replace(trip, source=trip.destination, destination=trip.source, generation=trip.generation + 2)
     assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
-    traveller.settle()
+    traveller.leave()
     traveller.check(trip.destination)
 
 
@@ -434,25 +434,25 @@ class Firmware:
 
     agents: tuple[LabAgent, LabAgent]
     root: pb.EnsureVolumeRequest
-    wish: pb.EnsureInstanceRequest
+    spec: pb.EnsureInstanceRequest
 
     @classmethod
     def begun(cls, agents: tuple[LabAgent, LabAgent]) -> "Firmware":
         root = specs.volume(size_mib=64)
         agents[0].stub.EnsureVolume(root)
-        wish = specs.instance(root, memory_mib=256)
-        wish.firmware = pb.FIRMWARE_UEFI
-        agents[0].stub.EnsureInstance(wish)
-        return cls(agents, root, wish)
+        spec = specs.instance(root, memory_mib=256)
+        spec.firmware = pb.FIRMWARE_UEFI
+        agents[0].stub.EnsureInstance(spec)
+        return cls(agents, root, spec)
 
     def move(self, power: "pb.Power", *, generation: int) -> pb.EnsureInstanceRequest:
-        """From `generation` to the next one, as one that has this power; the wish by which it is adopted there."""
+        """From `generation` to the next one, as one that has this power; the spec by which it is adopted there."""
         source, destination = self.agents
         destination.stub.EnsureVolume(specs.volume(self.root.subject.id, generation=generation + 1, size_mib=64))
-        arrival = pb.EnsureArrivalRequest(source=peer(source), instance=self.wish)
+        arrival = pb.EnsureArrivalRequest(source=peer(source), instance=self.spec)
         arrival.instance.subject.generation, arrival.instance.power = generation + 1, power
         request = pb.EnsureDepartureRequest(
-            subject=specs.subject(self.wish.subject.id, generation),
+            subject=specs.subject(self.spec.subject.id, generation),
             destination=peer(destination),
             uri=destination.stub.EnsureArrival(arrival).uri,
             deadline_s=PATIENCE_S,
@@ -465,7 +465,7 @@ class Firmware:
     def forget(self, generation: int) -> None:
         """Check that the guest left nothing at either end. `generation`: at its source."""
         for number, agent in enumerate(self.agents):
-            agent.stub.RemoveInstance(specs.removal(self.wish.subject, generation + number))
+            agent.stub.RemoveInstance(specs.removal(self.spec.subject, generation + number))
             agent.stub.RemoveVolume(specs.removal(self.root.subject, generation + number))
             assert variables(agent) == []
 
@@ -477,7 +477,7 @@ def variables(agent: LabAgent) -> list[Path]:
 def test_firmware_variables_of_a_stopped_guest_move(agents: tuple[LabAgent, LabAgent]) -> None:
     """No QEMU writes it at the destination, as when a guest goes on there; and it is there when power was lost."""
     guest, (source, destination) = Firmware.begun(agents), agents
-    source.stub.EnsureInstance(specs.next_generation(guest.wish, power=pb.POWER_OFF))
+    source.stub.EnsureInstance(specs.next_generation(guest.spec, power=pb.POWER_OFF))
     (file,) = variables(source)
     kept = file.read_bytes()[:-16] + b"what it remembers"[:16]
     file.write_bytes(kept)

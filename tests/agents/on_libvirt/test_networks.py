@@ -53,10 +53,10 @@ def start(agent: LabAgent, number: int, segment: bytes, image: Path, key: Path) 
     port.network.id, port.network.segment = NETWORK_ID, segment
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = specs.instance(root, port)
-    wish.guest_data.ssh_public_keys[:] = [key.with_suffix(".pub").read_text().strip()]
-    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
-    return wish.subject.id
+    spec = specs.instance(root, port)
+    spec.guest_data.ssh_public_keys[:] = [key.with_suffix(".pub").read_text().strip()]
+    assert agent.stub.EnsureInstance(spec).power == pb.POWER_RUNNING
+    return spec.subject.id
 
 
 def test_guests_on_two_nodes_reach_each_other(agents: list[LabAgent], tiny_image: Path, ssh_key: Path) -> None:
@@ -82,8 +82,8 @@ def test_guests_on_two_nodes_reach_each_other(agents: list[LabAgent], tiny_image
     alone = first.authority.segment(specs.ZONE, NETWORK_ID, dict([*members.items()][:1]), version=2)
     first.stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=alone))
     assert "0 packets received" in ssh("ping -c 2 -W 2 10.10.0.12 || true")
-    again = first.authority.segment(specs.ZONE, NETWORK_ID, members, version=3)
-    first.stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=again))
+    renewed = first.authority.segment(specs.ZONE, NETWORK_ID, members, version=3)
+    first.stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=renewed))
 
     second.node.power_off()
     second.kill()

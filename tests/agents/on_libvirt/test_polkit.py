@@ -71,12 +71,12 @@ def guest(agent: LabAgent) -> Iterator[str]:
     root, data = specs.volume(), specs.volume()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
-    wish = specs.instance(root)
-    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
-    plugged = specs.attachment(wish, data)
+    spec = specs.instance(root)
+    assert agent.stub.EnsureInstance(spec).power == pb.POWER_RUNNING
+    plugged = specs.attachment(spec, data)
     assert agent.stub.EnsureAttachment(plugged).serial
-    yield guest_name(wish.subject.id)  # type: ignore[arg-type]
-    agent.stub.RemoveInstance(specs.removal(wish.subject))
+    yield guest_name(spec.subject.id)  # type: ignore[arg-type]
+    agent.stub.RemoveInstance(specs.removal(spec.subject))
     agent.stub.RemoveAttachment(specs.removal(plugged.subject))
     for volume in (root, data):
         agent.stub.RemoveVolume(specs.removal(volume.subject))

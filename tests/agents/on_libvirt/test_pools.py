@@ -88,9 +88,11 @@ def _moved(
     arrival = pb.EnsureArrivalRequest(instance=guest, source=peer(here))
     arrival.instance.subject.generation = 4
     uri = there.stub.EnsureArrival(arrival).uri
-    going = pb.EnsureDepartureRequest(subject=guest.subject, destination=peer(there), uri=uri, deadline_s=PATIENCE_S)
-    here.stub.EnsureDeparture(going)
-    ended = end_of(here, going)
+    departure = pb.EnsureDepartureRequest(
+        subject=guest.subject, destination=peer(there), uri=uri, deadline_s=PATIENCE_S
+    )
+    here.stub.EnsureDeparture(departure)
+    ended = end_of(here, departure)
     assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
     there.stub.EnsureInstance(arrival.instance)
     here.stub.RemoveInstance(specs.removal(guest.subject, 4))

@@ -154,9 +154,11 @@ def _migrate(here: LabAgent, there: LabAgent, cluster: CephCluster, root: pb.Ens
     arrival.instance.subject.generation = 2
     uri = there.stub.EnsureArrival(arrival).uri
     assert root.subject.id in secrets_of(there.node)
-    going = pb.EnsureDepartureRequest(subject=guest.subject, destination=peer(there), uri=uri, deadline_s=PATIENCE_S)
-    here.stub.EnsureDeparture(going)
-    ended = end_of(here, going)
+    departure = pb.EnsureDepartureRequest(
+        subject=guest.subject, destination=peer(there), uri=uri, deadline_s=PATIENCE_S
+    )
+    here.stub.EnsureDeparture(departure)
+    ended = end_of(here, departure)
     assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
     assert ended.total_bytes < ROOT_MIB * MIB, "memory alone"
     assert there.stub.EnsureInstance(arrival.instance).power == pb.POWER_RUNNING

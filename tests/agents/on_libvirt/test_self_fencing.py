@@ -62,10 +62,10 @@ def forget_leases(node: LabNode) -> None:
 def guest(agent: LabAgent, tiny_image: Path) -> pb.EnsureInstanceRequest:
     root = specs.volume(size_mib=512, image=agent.cache(tiny_image))
     agent.stub.EnsureVolume(root)
-    wish = specs.instance(root)
-    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+    spec = specs.instance(root)
+    assert agent.stub.EnsureInstance(spec).power == pb.POWER_RUNNING
     assert len(agent.node.guest_pids()) == 1
-    return wish
+    return spec
 
 
 def heartbeat(agent: LabAgent) -> pb.Heartbeat:
@@ -76,9 +76,9 @@ def heartbeat(agent: LabAgent) -> pb.Heartbeat:
 
 
 def renew(agent: LabAgent) -> None:
-    said = heartbeat(agent)
+    beat = heartbeat(agent)
     agent.stub.watcher.RenewLease(
-        pb.RenewLeaseRequest(boot_id=said.inventory.boot_id, heard_at_ms=said.lease.said_at_ms, duration_s=LEASE_S)
+        pb.RenewLeaseRequest(boot_id=beat.inventory.boot_id, heard_at_ms=beat.lease.said_at_ms, duration_s=LEASE_S)
     )
 
 
@@ -87,9 +87,9 @@ def test_disconnected_node_stops_its_guests(
 ) -> None:
     assert "self-fencing" not in heartbeat(agent).inventory.traits
     renew(agent)
-    said = heartbeat(agent)
-    assert "self-fencing" in said.inventory.traits
-    assert said.lease.fences_within_s > LIMIT_S + TIMEOUT_S
+    beat = heartbeat(agent)
+    assert "self-fencing" in beat.inventory.traits
+    assert beat.lease.fences_within_s > LIMIT_S + TIMEOUT_S
     agent.node.unplug()
     wait_until(lambda: not agent.node.guest_pids(), what="its guest to stop", within_s=LEASE_S + LIMIT_S + 10)
     assert agent.node.is_on

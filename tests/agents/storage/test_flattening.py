@@ -121,7 +121,7 @@ def test_snapshots_of_a_removed_volume_go(storage: StorageAgent, ceph: CephClust
     wait_until(lambda: volume not in trash(ceph), "the volume to be deleted")
 
 
-def test_what_an_operator_put_into_the_trash_for_longer_is_kept(storage: StorageAgent, ceph: CephCluster) -> None:
+def test_trash_entry_with_a_later_deferment_is_kept(storage: StorageAgent, ceph: CephCluster) -> None:
     import rbd
 
     volume = filled(storage, ceph)

@@ -98,7 +98,9 @@ def test_volume_that_does_not_exist_is_not_opened(storage: StorageAgent) -> None
     assert storage.close(volume) == pb.Closed()
 
 
-def test_closing_fences_who_still_writes(storage: StorageAgent, ceph: CephCluster, writing: Callable[..., Any]) -> None:
+def test_closing_fences_clients_that_still_write(
+    storage: StorageAgent, ceph: CephCluster, writing: Callable[..., Any]
+) -> None:
     volume = storage.made()
     writer = writing(storage.open(volume))
     closed = storage.close(volume)

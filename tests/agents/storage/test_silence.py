@@ -68,7 +68,7 @@ def test_agent_starts_without_its_cluster(ceph: CephCluster, tmp_path_factory: p
         assert process.wait(PATIENCE_S) == 0
 
 
-def test_cluster_that_refuses_the_user_says_so(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_refusal_of_the_ceph_user_is_reported(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> None:
     keyring = tmp_path_factory.mktemp("keyring") / "keyring"
     keyring.write_text("[client.andromede]\nkey = AQAAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAA==\n")
     workers = Workers(Access(str(ceph.conf), "andromede", str(keyring)), count=1, limit_s=60)

@@ -82,7 +82,7 @@ def test_end_has_the_checksum_of_the_extents(storage: StorageAgent, ceph: CephCl
     assert found.end.sha256 == summed.hexdigest()
 
 
-def test_long_extents_come_in_pieces(storage: StorageAgent, ceph: CephCluster) -> None:
+def test_long_extents_are_split(storage: StorageAgent, ceph: CephCluster) -> None:
     volume = storage.made()
     with image(ceph, volume) as opened:
         opened.write(b"a" * (3 * MIB + 512), MIB - 512)
@@ -141,7 +141,7 @@ def test_volume_that_is_read_is_not_flattened(storage: StorageAgent, ceph: CephC
     wait_until(lambda: not is_clone(ceph, clone), "the clone to be flattened once it was read")
 
 
-def test_first_sector_of_a_volume_is_nothing_but_data(storage: StorageAgent, ceph: CephCluster) -> None:
+def test_first_sector_of_a_volume_is_data(storage: StorageAgent, ceph: CephCluster) -> None:
     volume = storage.made()
     with image(ceph, volume) as opened:
         opened.write(HOSTILE, 0)
@@ -153,7 +153,7 @@ def test_empty_volume_has_no_extents(storage: StorageAgent) -> None:
     assert (found.header.size_bytes, found.header.used_bytes, found.extents) == (SIZE, 0, [])
 
 
-def test_guest_goes_on_while_its_volume_is_read(storage: StorageAgent, writing: Callable[..., Writer]) -> None:
+def test_guest_runs_while_its_volume_is_read(storage: StorageAgent, writing: Callable[..., Writer]) -> None:
     volume = storage.made()
     writer = writing(storage.open(volume))
     taken = storage.snapshot(volume)
@@ -176,13 +176,13 @@ def test_zeros_that_were_written_are_progress(
         opened.write(bytes(3 * MIB), 0)
     taken = storage.snapshot(volume)
     calls: list[bool] = []
-    monkeypatch.setattr(snapshot_reads, "_windows", lambda cluster, size_bytes: iter([(0, size_bytes)]))
+    monkeypatch.setattr(snapshot_reads, "extent_windows", lambda cluster, size_bytes: iter([(0, size_bytes)]))
     with as_worker(storage.config.access, lambda: calls.append(True)) as cluster:
         found = snapshot_reads.read(cluster, volume=volume, pool=POOL, snapshot=taken.snapshot_id)
     assert (found["sent_bytes"], len(calls)) == (0, 3)
 
 
-def test_snapshot_that_goes_while_it_is_read_has_no_end(
+def test_read_of_a_deleted_snapshot_is_incomplete(
     storage: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from agents.storage.errors import SnapshotMissing
@@ -204,7 +204,7 @@ def test_snapshot_that_goes_while_it_is_read_has_no_end(
             snapshot_reads.read(cluster, volume=volume, pool=POOL, snapshot=taken.snapshot_id)
 
 
-def test_caller_that_goes_away_leaves_room_for_others(storage: StorageAgent, ceph: CephCluster) -> None:
+def test_disconnected_caller_frees_its_slot(storage: StorageAgent, ceph: CephCluster) -> None:
     """More often than there are processes that read."""
     volume = storage.made()
     with image(ceph, volume) as opened:
@@ -240,7 +240,7 @@ def header_of(ceph: CephCluster, volume: str) -> str:
         return f"rbd_header.{opened.id()}"
 
 
-def test_what_is_not_there_is_refused(storage: StorageAgent) -> None:
+def test_call_for_a_missing_snapshot_is_refused(storage: StorageAgent) -> None:
     volume = storage.made()
     for named in (volume, new_id()):
         missing = pb.SnapshotState(volume_id=named, snapshot_id=new_id())

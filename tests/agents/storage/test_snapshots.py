@@ -154,7 +154,7 @@ def test_hostile_names_are_refused(storage: StorageAgent, name: str) -> None:
         assert (error.code, error.status) == ("agent.bad_request", grpc.StatusCode.INVALID_ARGUMENT)
 
 
-def test_source_of_a_volume_is_one_thing(storage: StorageAgent) -> None:
+def test_volume_has_at_most_one_source(storage: StorageAgent) -> None:
     volume = storage.made()
     source = pb.SnapshotSource(pool=POOL, volume_id=volume, snapshot_id=storage.snapshot(volume).snapshot_id)
     other = pb.SnapshotSource(pool="other", volume_id=volume, snapshot_id=source.snapshot_id)
@@ -182,7 +182,7 @@ def test_clone_is_equal_and_independent(storage: StorageAgent, ceph: CephCluster
     assert refusal(lambda: storage.clone(snapshot, size_bytes=SIZE // 2)).code == "agent.volume_would_shrink"
 
 
-def test_clone_of_what_is_not_there_is_refused(storage: StorageAgent) -> None:
+def test_clone_of_a_missing_source_is_refused(storage: StorageAgent) -> None:
     volume = storage.made()
     for source in (volume, new_id()):
         error = refusal(lambda source=source: storage.clone(pb.SnapshotState(volume_id=source, snapshot_id=new_id())))  # type: ignore[misc]
@@ -228,7 +228,7 @@ def test_key_of_a_clone_reads_its_parents_and_lists_nothing(
         if is_trashed:
             assert storage.remove(middle)
             assert storage.remove(source)
-        with as_node(ceph, key) as (_, again), rbd.Image(again, clone) as anew:
+        with as_node(ceph, key) as (_, reopened), rbd.Image(reopened, clone) as anew:
             assert hashlib.sha256(anew.read(0, SIZE)).hexdigest() == before
         api = rbd.RBD()
         for what, attempt in {
@@ -365,7 +365,7 @@ def sleeper(storage: StorageAgent, ceph: CephCluster, volume: str) -> Iterator[C
         yield lambda: ioctx.write(f"rbd_data.{image_id}.{0:016x}", b"late", 0)
 
 
-def test_revert_fences_who_sleeps(storage: StorageAgent, ceph: CephCluster) -> None:
+def test_revert_fences_a_stopped_client(storage: StorageAgent, ceph: CephCluster) -> None:
     import rados
 
     volume = filled(storage, ceph)
@@ -383,7 +383,7 @@ def test_revert_fences_who_sleeps(storage: StorageAgent, ceph: CephCluster) -> N
     assert digest(ceph, volume) == before
 
 
-def test_snapshot_is_not_taken_while_a_node_may_sleep(storage: StorageAgent, ceph: CephCluster) -> None:
+def test_snapshot_is_refused_while_a_client_does_not_answer(storage: StorageAgent, ceph: CephCluster) -> None:
     """A sleeper writes as of before the snapshot, so into that; but its guest may be cut off for a moment only."""
     volume = filled(storage, ceph)
     with sleeper(storage, ceph, volume) as write_late:

@@ -129,7 +129,7 @@ def test_image_has_room_for_a_header(storage: StorageAgent, ceph: CephCluster) -
             assert image.size() == len(data) + PADDING
 
 
-def test_header_alone_asks_whether_the_image_is_there(storage: StorageAgent) -> None:
+def test_header_alone_checks_if_the_image_exists(storage: StorageAgent) -> None:
     data = content(3 * MIB)
     header = stream(data)[:1]
     header[0].header.permit.CopyFrom(storage.permit(op="volume.create", image=hashlib.sha256(data).hexdigest()))
@@ -138,7 +138,7 @@ def test_header_alone_asks_whether_the_image_is_there(storage: StorageAgent) -> 
     assert storage.stub().EnsureImage(iter(header)).was_cached
 
 
-def test_image_goes_when_no_clone_is_left(storage: StorageAgent, ceph: CephCluster) -> None:
+def test_image_is_deleted_after_its_last_clone(storage: StorageAgent, ceph: CephCluster) -> None:
     sent = send(storage, content(4 * MIB))
     volume = storage.made(image_sha256=sent.sha256)
     removal = pb.RemoveImageRequest(sha256=sent.sha256, pool=POOL)

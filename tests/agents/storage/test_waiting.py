@@ -58,7 +58,7 @@ def agent(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> Storag
     return StorageAgent(tmp_path_factory.mktemp("waiting") / "agent", ceph)
 
 
-def test_call_whose_caller_has_gone_does_nothing(agent: StorageAgent, locks: WatchedLocks) -> None:
+def test_call_of_a_disconnected_caller_has_no_effect(agent: StorageAgent, locks: WatchedLocks) -> None:
     with agent.serving():
         agent.learn(SOURCE)
         volume, snapshot = agent.made(), new_id()

@@ -115,11 +115,11 @@ def test_waiting_export_is_not_requested_twice(
     assert ask(officer, organization, window) == first
     assert ask(officer, organization, (window[0] - DAY, window[1])) != first
     assert exports.make_all() == 2
-    again = ask(officer, organization, window)
-    assert again != first
+    second = ask(officer, organization, window)
+    assert second != first
     assert exports.find_ready_export(officer, organization, *window) == first
     exports.make_all()
-    assert exports.find_ready_export(officer, organization, *window) == again
+    assert exports.find_ready_export(officer, organization, *window) == second
 
 
 def test_organization_has_a_limit_of_exports(

@@ -344,7 +344,7 @@ def test_late_or_unpermitted_receipt_is_found(organization: Organization, write:
     assert "closed what no receipt says it had opened" in faults[1]
 
 
-def test_receipt_may_close_what_was_opened_before_the_period(organization: Organization, write: Write) -> None:
+def test_receipt_may_close_an_interval_from_before_the_period(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     permit = story.create()
     evidence_log.append("incident", {"what": "between"}, organization_id=organization.pk)

@@ -124,8 +124,8 @@ def test_omitted_requests_are_counted_and_duplicates_are_faults(
 )
 def test_inconsistent_batch_is_a_fault(organization: Organization, exporter: Write, change: dict[str, object]) -> None:
     moment = "2026-01-01T00:00:00Z"
-    said = {"count": 1, "first": moment, "last": moment, "root": "00" * 32}
-    evidence_log.append("audit", {**said, **change}, organization_id=organization.pk)
+    record = {"count": 1, "first": moment, "last": moment, "root": "00" * 32}
+    evidence_log.append("audit", {**record, **change}, organization_id=organization.pk)
     evidence_log.sequence()
     assert len(verdict(exporter().path).faults) == 1
 

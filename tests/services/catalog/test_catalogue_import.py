@@ -126,12 +126,12 @@ def test_later_validity_keeps_the_value_before_it(document: Any) -> None:
     zone["valid_from"], zone["keys"]["custody"] = "2026-06-01T00:00:00Z", "provider_hsm"
 
     import_sample(document)
-    again = import_sample(document)
+    repeated = import_sample(document)
 
     assert value("fr-idf-1", "keys.custody", at=MARCH) == "none"
     assert value("fr-idf-1", "keys.custody", at=JULY) == "provider_hsm"
     assert value("fr-idf-1", "location.territory", at=MARCH) == "FR"
-    assert (again.stated, again.superseded) == (0, 0)
+    assert (repeated.stated, repeated.superseded) == (0, 0)
 
 
 def test_attribute_removed_from_the_file_becomes_unknown(document: Any) -> None:
@@ -139,11 +139,11 @@ def test_attribute_removed_from_the_file_becomes_unknown(document: Any) -> None:
     del zone_of(document, "fr-idf-1")["pki"]
 
     done = import_sample(document)
-    again = import_sample(document)
+    repeated = import_sample(document)
 
     assert (done.stated, done.superseded) == (1, 1)
     assert value("fr-idf-1", "pki.ca_country") is None
-    assert (again.stated, again.superseded) == (0, 0)
+    assert (repeated.stated, repeated.superseded) == (0, 0)
 
 
 def test_subject_absent_from_the_file_keeps_its_facts(document: Any) -> None:
@@ -162,11 +162,11 @@ def test_zone_is_unknown_after_its_end(document: Any) -> None:
     zone_of(document, "fr-idf-1")["valid_to"] = "2026-09-01T00:00:00Z"
 
     import_sample(document)
-    again = import_sample(document)
+    repeated = import_sample(document)
 
     assert value("fr-idf-1", "location.territory", at=JULY) == "FR"
     assert value("fr-idf-1", "location.territory", at=DECEMBER) is None
-    assert (again.stated, again.superseded) == (0, 0)
+    assert (repeated.stated, repeated.superseded) == (0, 0)
 
 
 def test_set_versions_follow_one_another(document: Any) -> None:
@@ -188,9 +188,9 @@ def test_facts_due_for_review_soon_are_restated(document: Any) -> None:
     year_ago = clock.now() - timedelta(days=350)
     first = import_sample(document, attested_at=year_ago)
 
-    again = import_sample(document)
+    repeated = import_sample(document)
 
-    assert (again.stated, again.superseded, again.unchanged) == (first.stated, first.stated, 0)
+    assert (repeated.stated, repeated.superseded, repeated.unchanged) == (first.stated, first.stated, 0)
     assert Fact.objects.filter(superseded_at=None, review_by__lt=clock.now() + timedelta(days=300)).count() == 0
 
 

@@ -72,8 +72,8 @@ def misread(field: str, value: object) -> Signed:
     return sign_document("fact", {**custody().payload(), field: value}, key_id=by.key_id, key=by.sign)
 
 
-def value_at(when: datetime, *, believed_at: datetime | None = None) -> object:
-    fact = selectors.facts_of("zone", ["fr-idf-1"], at=when, known_at=believed_at)["fr-idf-1"].get("keys.custody")
+def value_at(when: datetime, *, known_at: datetime | None = None) -> object:
+    fact = selectors.facts_of("zone", ["fr-idf-1"], at=when, known_at=known_at)["fr-idf-1"].get("keys.custody")
     return fact.value if fact else "nothing said"
 
 
@@ -85,12 +85,12 @@ def evidence_of(fact: Fact) -> Any:
 
 def test_stated_fact_is_current_audited_and_in_evidence() -> None:
     before = epochs.current()
-    said = custody(assertion="certificate", evidence_sha256="ab" * 32)
+    statement = custody(assertion="certificate", evidence_sha256="ab" * 32)
 
-    done = facts_state(SYSTEM, signed(said))
+    done = facts_state(SYSTEM, signed(statement))
 
     (fact,) = done.stated
-    assert selectors.statement_of(fact) == said
+    assert selectors.statement_of(fact) == statement
     assert (done.epoch, done.superseded, done.unchanged) == (before + 1, 0, 0)
     assert epochs.current() == before + 1
     audit = AuditEntry.objects.get(verb="facts.state")
@@ -99,7 +99,7 @@ def test_stated_fact_is_current_audited_and_in_evidence() -> None:
         "event": "stated",
         "fact": str(fact.pk),
         "epoch": done.epoch,
-        "signed": signed(said)[0].envelope(),
+        "signed": signed(statement)[0].envelope(),
         "supersedes": [],
     }
 
@@ -114,9 +114,9 @@ def test_repeated_statement_changes_nothing() -> None:
     documents = signed(custody())
     first = facts_state(SYSTEM, documents)
 
-    again = facts_state(SYSTEM, documents)
+    repeated = facts_state(SYSTEM, documents)
 
-    assert (again.stated, again.superseded, again.unchanged, again.epoch) == ((), 0, 1, first.epoch)
+    assert (repeated.stated, repeated.superseded, repeated.unchanged, repeated.epoch) == ((), 0, 1, first.epoch)
     assert Fact.objects.count() == EvidenceRecord.objects.filter(kind="fact").count() == 1
 
 
@@ -128,8 +128,8 @@ def test_correction_supersedes_the_old_fact() -> None:
 
     assert (second.superseded, second.epoch) == (1, first.epoch + 1)
     assert value_at(MARCH) == "customer_byok"
-    assert value_at(MARCH, believed_at=between) == "provider_hsm"
-    assert value_at(MARCH, believed_at=between - timedelta(days=1)) == "nothing said"
+    assert value_at(MARCH, known_at=between) == "provider_hsm"
+    assert value_at(MARCH, known_at=between - timedelta(days=1)) == "nothing said"
     (old, new) = Fact.objects.order_by("created_at")
     assert old.superseded_at == new.created_at
     assert evidence_of(new)["supersedes"] == [str(old.pk)]
@@ -146,7 +146,7 @@ def test_valid_time_and_transaction_time_are_independent() -> None:
         [custody("provider_software", valid_from=LONG_AGO, valid_to=MARCH), custody("provider_hsm", valid_from=MARCH)]
     )
     assert (value_at(MARCH - timedelta(days=1)), value_at(MARCH)) == ("provider_software", "provider_hsm")
-    assert value_at(MARCH, believed_at=before) == value_at(LONG_AGO, believed_at=before) == "none"
+    assert value_at(MARCH, known_at=before) == value_at(LONG_AGO, believed_at=before) == "none"
 
 
 def test_change_from_a_date_keeps_the_earlier_value() -> None:
@@ -344,8 +344,8 @@ def test_third_party_assertion_needs_a_second_officer() -> None:
     paper = {"evidence_sha256": "ab" * 32}
     _refused(FactRefused, "facts/0/p/assertion", *signed(custody(assertion="measured", **paper)))
     _refused(FactRefused, "facts/0/p/assertion", *signed(custody(assertion="third_party", **paper)))
-    said = custody(assertion="third_party", **paper)
-    (document,) = signed(said)
+    statement = custody(assertion="third_party", **paper)
+    (document,) = signed(statement)
     assert facts_state(SYSTEM, [document, officer("Bob").agreed(document)]).stated[0].assertion == "third_party"
 
 
@@ -423,9 +423,9 @@ def test_key_is_valid_in_its_period_only(begins: int, ends: int, reason: str) ->
 
 
 def test_same_statement_by_another_key_supersedes_the_first() -> None:
-    said = custody()
-    facts_state(SYSTEM, signed(said))
-    done = facts_state(SYSTEM, signed(said, by=officer("Grace")))
+    statement = custody()
+    facts_state(SYSTEM, signed(statement))
+    done = facts_state(SYSTEM, signed(statement, by=officer("Grace")))
     assert (len(done.stated), done.superseded) == (1, 1)
 
 
@@ -483,13 +483,13 @@ def test_key_id_is_never_reused() -> None:
 
 
 def test_stating_and_registering_need_the_operator_role() -> None:
-    for deed in (
+    for action in (
         lambda: facts_state(TENANT, signed(custody())),
         lambda: officer_key_register(TENANT, NewOfficerKey("x", signing_keys.public_part(private_key("x")))),
         lambda: officer_key_revoke(TENANT, officer().key_id),
     ):
         with pytest.raises(RoleNeeded):
-            deed()
+            action()
 
 
 @pytest.mark.parametrize(
@@ -528,9 +528,9 @@ def test_database_refuses_to_undo_supersession_or_revocation() -> None:
 def test_clock_set_back_supersedes_after_the_old_fact_was_created(monkeypatch: pytest.MonkeyPatch) -> None:
     state([custody()])
     earlier = clock.now() - timedelta(seconds=30)
-    said = custody("none", attested_at=earlier)
+    statement = custody("none", attested_at=earlier)
     monkeypatch.setattr(clock, "now", lambda: earlier)
-    facts_state(SYSTEM, signed(said))
+    facts_state(SYSTEM, signed(statement))
     old, new = Fact.objects.order_by("created_at")
     assert old.superseded_at == new.created_at > old.created_at
     assert new.value == "none"

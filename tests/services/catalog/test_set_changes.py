@@ -114,10 +114,10 @@ def test_ended_period_is_corrected_by_one_officer(ada: signing_keys.Officer) -> 
 
 def test_second_key_of_one_account_is_no_second_officer(ada: signing_keys.Officer) -> None:
     state_signed(members(SETS[0], UNION), ada)
-    again = with_account("again", user=User.objects.get(email="ada@platform.example"))
+    same_person = with_account("again", user=User.objects.get(email="ada@platform.example"))
     key = private_key("of nobody")
     nobody = officer_key_register(SYSTEM, NewOfficerKey("Nobody", signing_keys.public_part(key)))
-    for other in (again, signing_keys.Officer(nobody.key_id, "Nobody", signing_keys.signer(key))):
+    for other in (same_person, signing_keys.Officer(nobody.key_id, "Nobody", signing_keys.signer(key))):
         with pytest.raises(SetAgreementNeeded):
             state_signed(members(SETS[0], WIDER, hours=25), ada, other)
 

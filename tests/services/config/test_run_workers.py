@@ -142,7 +142,7 @@ print("controlplane.config.urls" in sys.modules)
 
 def test_worker_loads_only_tasks_of_its_queues() -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "controlplane.config.settings"}
-    said = subprocess.run(
+    ran = subprocess.run(
         [sys.executable, "-c", KNOWN],
         cwd=settings.BASE_DIR,
         env=environment,
@@ -150,4 +150,4 @@ def test_worker_loads_only_tasks_of_its_queues() -> None:
         text=True,
         check=True,
     )
-    assert said.stdout.splitlines() == ["['controlplane.signer.tasks']", "False"]
+    assert ran.stdout.splitlines() == ["['controlplane.signer.tasks']", "False"]

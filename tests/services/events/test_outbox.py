@@ -91,11 +91,11 @@ def test_policy_events_reach_the_projects_they_concern() -> None:
     organization = tenant.project.organization
     for level, owner in (("organization", organization), ("project", tenant.project)):
         record(tenant.actor, "policy.set", new_id(), level=level, owner=str(owner.pk), version=1, change="tighter")
-    told_to = [
+    levels = [
         [event.data["level"] for event in read(each.actor, EventFilter(), after=0, limit=9).events]
         for each in (tenant, other)
     ]
-    assert told_to == [["organization", "project"], []]
+    assert levels == [["organization", "project"], []]
 
 
 @pytest.mark.django_db

@@ -34,8 +34,8 @@ def refusal(role: str, statement: str) -> str:
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_changes_the_schema_or_truncates_a_table(role: str) -> None:
     for statement in NOBODY:
-        said = refusal(role, statement)
-        assert "permission denied" in said or "must be owner" in said, statement
+        error = refusal(role, statement)
+        assert "permission denied" in error or "must be owner" in error, statement
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_role_without_sign_in_cannot_read_credentials(role: str, table: str) -> 
 
 
 @pytest.mark.parametrize("role", ["web", "stream", "sentinel", "watcher", "webhooks"])
-def test_identity_documents_are_read_by_those_who_sign_and_send_them(role: str) -> None:
+def test_only_signer_and_sender_read_identity_documents(role: str) -> None:
     statement = "SELECT * FROM compute_metadatadocument"
     assert "permission denied for table compute_metadatadocument" in refusal(role, statement)
     assert refusal("signer", statement) == refusal("worker", statement) == ""

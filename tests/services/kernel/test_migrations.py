@@ -117,6 +117,6 @@ def test_only_migrations_after_the_release_are_checked(loader: MigrationLoader) 
 
 
 def test_second_migrate_does_nothing() -> None:
-    said = io.StringIO()
-    call_command("migrate", stdout=said)
-    assert "No migrations to apply." in said.getvalue()
+    output = io.StringIO()
+    call_command("migrate", stdout=output)
+    assert "No migrations to apply." in output.getvalue()

@@ -201,7 +201,7 @@ def test_range_is_removed_and_changed_while_no_port_uses_it(tenant: Tenant, netw
     assert change(tenant, network, NO_IPV6).ipv6_cidr == ""
 
 
-def test_reserved_ranges_are_of_both_families_and_go_with_the_range(tenant: Tenant, network: Network) -> None:
+def test_reserved_ranges_of_both_families_are_removed_with_their_subnet(tenant: Tenant, network: Network) -> None:
     reserved = ["10.0.0.2-10.0.0.4", "fd00:10::2-fd00:10::f"]
     assert change(tenant, network, Ipv6Choice(LOCAL), reserved).reserved_ranges == reserved
     port = make(tenant, network)

@@ -132,8 +132,8 @@ def test_repeated_drain_request_returns_the_same_drain(cloud: Cloud, other: Fake
     opened(other)
     drain = begin(cloud)
     with transaction.atomic():
-        again = drain_begin(SYSTEM, fresh(cloud.machine.row), NewDrain("0" * 64, "stop", 7))
-    assert (again.pk, again.fallback, again.at_once) == (drain.pk, "leave", 2)
+        repeated = drain_begin(SYSTEM, fresh(cloud.machine.row), NewDrain("0" * 64, "stop", 7))
+    assert (repeated.pk, repeated.fallback, repeated.at_once) == (drain.pk, "leave", 2)
 
 
 def test_unreachable_or_out_of_service_node_is_not_drained(cloud: Cloud) -> None:

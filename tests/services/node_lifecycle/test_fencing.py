@@ -102,10 +102,10 @@ def heartbeat_received(
     node: Node, *, boot_id: str = "boot-1", running: tuple[str, ...] = (), **lease: int
 ) -> pb.Heartbeat:
     """Process a heartbeat as the watcher does."""
-    said = pb.LeaseState(is_wanted=bool(lease), said_at_ms=1000, **lease)  # type: ignore[arg-type]
+    reported = pb.LeaseState(is_wanted=bool(lease), said_at_ms=1000, **lease)  # type: ignore[arg-type]
     inventory = pb.Inventory(boot_id=boot_id, cores=8, memory_mib=16384, disk_gib=100)
     guests = [pb.InstanceState(subject=pb.Subject(id=each, generation=1), power=pb.POWER_RUNNING) for each in running]
-    heartbeat = pb.Heartbeat(inventory=inventory, instances=guests, lease=said, hook=pb.HookState(is_active=True))
+    heartbeat = pb.Heartbeat(inventory=inventory, instances=guests, lease=reported, hook=pb.HookState(is_active=True))
     report_handlers.write(node.pk, pb.NodeEvent(heartbeat=heartbeat))
     return heartbeat
 

@@ -56,7 +56,7 @@ class PlayedNode:
     rate: float
     passed_s: Callable[[], float]
     version: int = 0
-    said: list[pb.NodeEvent] = field(default_factory=list)
+    reports: list[pb.NodeEvent] = field(default_factory=list)
     renewals: list[pb.RenewLeaseRequest] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ class PlayedNode:
             self_test=pb.SelfTest(has_passed=True),
             lease=encoding.lease(self.lease.status()),
         )
-        self.said.append(pb.NodeEvent(heartbeat=heartbeat))
+        self.reports.append(pb.NodeEvent(heartbeat=heartbeat))
 
     def receive_renewal(self, renewal: pb.RenewLeaseRequest) -> None:
         self.lease.renew(boot_id=renewal.boot_id, heard_at_ms=renewal.heard_at_ms, duration_s=renewal.duration_s)
@@ -149,16 +149,16 @@ class Fleet:
         """Restart the watcher; heartbeats that it has not written are lost."""
         self.batches = BatchWriter(clock_s=lambda: self.now_s)
         for node in self.nodes:
-            node.said.clear()
+            node.reports.clear()
 
     def _write(self, mask: int) -> None:
-        chosen = [node for number, node in enumerate(self.nodes) if mask >> number & 1 and node.said]
-        alive = {node.row.pk for node in self.nodes if node.said}
-        outcomes = self.batches.write([(node.row.pk, node.said) for node in chosen], alive)
+        chosen = [node for number, node in enumerate(self.nodes) if mask >> number & 1 and node.reports]
+        alive = {node.row.pk for node in self.nodes if node.reports}
+        outcomes = self.batches.write([(node.row.pk, node.reports) for node in chosen], alive)
         for node in chosen:
             outcome = outcomes[node.row.pk]
             assert not isinstance(outcome, Exception), outcome
-            node.said = []
+            node.reports = []
             if outcome.renewal is not None:
                 node.renewals.append(outcome.renewal)
 
@@ -324,7 +324,7 @@ def test_older_promise_does_not_overwrite_a_newer_one(monkeypatch: pytest.Monkey
         (node,) = fleet.nodes
         fleet.do("wait", 6)
         fleet.do("beat", 1)
-        older, node.said = node.said, []
+        older, node.reports = node.reports, []
         fleet.do("wait", 1)
         node.start(LeasePolicy(), 20)
         fleet.round()
@@ -343,7 +343,7 @@ def test_report_after_a_reboot_counts_despite_a_lower_clock(
     with played(monkeypatch, 1) as fleet:
         (node,) = fleet.nodes
         node.send_heartbeat()
-        (event,) = node.said
+        (event,) = node.reports
         event.heartbeat.inventory.boot_id = "boot-2"
         event.heartbeat.lease.said_at_ms = 5
         event.heartbeat.lease.fences_within_s = 0

@@ -407,7 +407,7 @@ def test_recently_fenced_nodes_count_toward_the_storm_limit(cloud: Cloud, leased
 
 
 def test_bmc_is_not_called_while_the_lease_will_give_evidence(cloud: Cloud, leased: Instance) -> None:
-    """A BMC often dies with its node: whoever rests on it alone asks it for ever."""
+    """A BMC often dies with its node: the reconciler does not wait for it alone."""
     Bmc.objects.create(node=cloud.machine.row, address="192.0.2.1:443", username="x", encrypted_password=b"")
     Node.objects.filter(pk=cloud.machine.row.pk).update(leased_until=clock.now() + timedelta(minutes=5))
     assert auto_recovery.reconcile() == 0

@@ -210,8 +210,8 @@ def test_admin_states_need_an_operator_and_are_audited(cloud: Cloud) -> None:
         change(SYSTEM)
     with pytest.raises(RoleNeeded):
         mark_fenced(tenant, node, proof={"power": "off"})
-    deeds = AuditEntry.objects.filter(resource_id=node.pk).order_by("pk").values_list("verb", flat=True)
-    assert [deed for deed in deeds if deed != "node.enrol" and not deed.startswith("trust")] == [
+    verbs = AuditEntry.objects.filter(resource_id=node.pk).order_by("pk").values_list("verb", flat=True)
+    assert [verb for verb in verbs if verb != "node.enrol" and not verb.startswith("trust")] == [
         "node.maintain",
         "node.return",
         "node.retire",

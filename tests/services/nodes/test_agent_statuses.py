@@ -92,7 +92,7 @@ def test_each_error_code_belongs_to_one_class() -> None:
     assert len(codes) == len(set(codes))
 
 
-def test_each_error_of_an_agent_means_what_its_class_says(cloud: Cloud) -> None:
+def test_each_error_of_an_agent_maps_to_the_error_of_its_class(cloud: Cloud) -> None:
     for error, status, (kind, is_retryable) in SENT:
         assert status_of(error) is status
         cloud.fake.fail_next("states", error)

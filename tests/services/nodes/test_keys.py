@@ -90,12 +90,14 @@ def test_officers_sign_facts_unless_they_are_named_as_approvers(cloud: Cloud, co
 
 
 @pytest.mark.parametrize(
-    "said", ["{key}", "{key}=boss", "{key}=sovereignty_officer", "{key}=duty_operator@acme", "nobody=duty_operator"]
+    "approver", ["{key}", "{key}=boss", "{key}=sovereignty_officer", "{key}=duty_operator@acme", "nobody=duty_operator"]
 )
-def test_an_approver_has_a_key_a_duty_and_as_an_officer_an_organization(cloud: Cloud, command: Run, said: str) -> None:
+def test_an_approver_has_a_key_a_duty_and_as_an_officer_an_organization(
+    cloud: Cloud, command: Run, approver: str
+) -> None:
     before = trust_documents.keyset()
     with pytest.raises(CommandError):
-        command("keyset_publish", "--approver", said.format(key=person("bea").key_id))
+        command("keyset_publish", "--approver", approver.format(key=person("bea").key_id))
     assert trust_documents.keyset() == before
 
 
@@ -209,8 +211,8 @@ def test_emergency_rotation_affects_its_zones_only(cloud: Cloud, command: Run) -
     french = command("key_rotate", "--zones", "fr-idf-1", "--emergency")
     assert set(signers()) == {german, french}
     assert trust_documents.deny_list().kids == {for_all}
-    again = command("key_rotate", "--zones", "fr-idf-1", "--emergency")
-    assert set(signers()) == {german, again}
+    second = command("key_rotate", "--zones", "fr-idf-1", "--emergency")
+    assert set(signers()) == {german, second}
 
 
 def test_emergency_rotation_refuses_to_leave_a_zone_without_a_key(cloud: Cloud, command: Run, pki: Path) -> None:

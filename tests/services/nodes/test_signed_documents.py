@@ -391,10 +391,10 @@ def test_node_without_its_hook_loses_attestation_at_the_next_heartbeat(cloud: Cl
 
 
 def test_failed_self_test_is_an_incident_and_cordons_the_node(cloud: Cloud) -> None:
-    said = "A disk: No space left on device."
-    heartbeat(cloud, WORKING, pb.SelfTest(problem=said))
+    problem = "A disk: No space left on device."
+    heartbeat(cloud, WORKING, pb.SelfTest(problem=problem))
     assert cloud.machine.row.is_cordoned
-    assert open_incidents() == {(SELF_TEST, said)}
+    assert open_incidents() == {(SELF_TEST, problem)}
     heartbeat(cloud, WORKING)
     assert not cloud.machine.row.is_cordoned
     assert not open_incidents()

@@ -118,7 +118,7 @@ def test_preempting_operation_waits_for_the_others_to_end(broker: Broker) -> Non
 
 @pytest.mark.django_db
 def test_preempting_operation_cancels_a_late_competitor() -> None:
-    """The other one's request was committed after the deletion had looked at what is in the way."""
+    """The other request was committed after the deletion had read which operations block it."""
     resource = new_id()
     urgent = ask(resource, preempts=True)
     late = ask(resource)

@@ -110,5 +110,5 @@ def test_each_needs_a_node_that_is_in_service(instances: list[Instance]) -> None
         placement.check_current_nodes(requests[1:2])
 
 
-def test_nobody_is_asked_about_nobody() -> None:
+def test_check_without_placement_requests_does_nothing() -> None:
     assert placement.check_current_nodes([]) == []

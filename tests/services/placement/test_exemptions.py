@@ -33,7 +33,7 @@ from controlplane.placement.batch_decisions import store_decisions
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.errors import (
     ApprovalInvalid,
-    ExemptionAsked,
+    ExemptionAlreadyRequested,
     ExemptionNotPossible,
     ExemptionOver,
     ExemptionSamePerson,
@@ -170,9 +170,9 @@ def test_exemption_ends_at_its_expiry(tenant: Tenant, officer: Person, operator:
     exemption = requested(tenant, ask, lifetime=timedelta(minutes=5))
     officer.approve(exemption, OFFICER)
     operator.approve(exemption, OPERATOR)
-    deed = ExemptedAction(ask.consumer_id, ask.operation, ())
-    assert exemptions.in_force(deed, clock.now()) == [exemption]
-    assert exemptions.in_force(deed, clock.now() + timedelta(minutes=6)) == []
+    action = ExemptedAction(ask.consumer_id, ask.operation, ())
+    assert exemptions.in_force(action, clock.now()) == [exemption]
+    assert exemptions.in_force(action, clock.now() + timedelta(minutes=6)) == []
 
 
 def test_expired_exemption_cannot_be_approved(tenant: Tenant, officer: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,10 +306,10 @@ def test_placement_without_an_operation_counts_each_use(root: SigningKey) -> Non
     assert entries.filter(project_id=tenant.project.pk).count() == entries.filter(project_id=None).count() == 2
 
 
-def exempt(cloud: Cloud, deed: Callable[[], object]) -> Exemption:
+def exempt(cloud: Cloud, action: Callable[[], object]) -> Exemption:
     """Exempt the refused action with two approvals."""
     with pytest.raises(PolicyUnsatisfiable) as caught:
-        deed()
+        action()
     refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
     new = NewExemption(decision=refused, zone="fr-idf-1", reason="the flood")
     return agree(cloud.world.root, exemption_request(cloud.tenant.actor, cloud.tenant.project, new))
@@ -413,7 +413,7 @@ def test_old_refusal_cannot_be_exempted(tenant: Tenant) -> None:
 def test_second_exemption_request_for_one_action_is_refused(tenant: Tenant) -> None:
     ask = placement_request(tenant)
     first = requested(tenant, ask)
-    with pytest.raises(ExemptionAsked, match=str(first.pk)):
+    with pytest.raises(ExemptionAlreadyRequested, match=str(first.pk)):
         requested(tenant, ask)
 
 

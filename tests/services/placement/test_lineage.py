@@ -233,7 +233,7 @@ def test_a_cache_of_a_private_image_is_a_copy(known: Cloud) -> None:
         new_instance(known, image=private_image(known, known.tenant, secret), zones=(LAX,))
 
 
-# ---- what the database refuses, whoever asks
+# ---- what the database itself refuses
 
 
 def test_classifications_of_data_never_shrink(cloud: Cloud) -> None:

@@ -259,7 +259,7 @@ def test_shrink_needs_no_capacity(tenant: Tenant) -> None:
     placement.shrink(new_id(), vcpus=1)
 
 
-# ---- what the database refuses, whoever asks
+# ---- what the database itself refuses
 
 INSERT = """
 INSERT INTO placement_allocation

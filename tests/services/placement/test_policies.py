@@ -413,8 +413,8 @@ def test_history_cannot_be_rewritten(tenant: Tenant) -> None:
 
 def test_the_shipped_classifications_are_imported_once(imported: None) -> None:
     versions = PolicyVersion.objects.count()
-    again = classifications_import(SYSTEM, shipped())
-    assert (again.known, again.changed, again.kept) == (8, 0, ())
+    repeated = classifications_import(SYSTEM, shipped())
+    assert (repeated.known, repeated.changed, repeated.kept) == (8, 0, ())
     assert PolicyVersion.objects.count() == versions == 8
     for row in Classification.objects.all():
         assert row.title_fr

@@ -36,7 +36,7 @@ from controlplane.placement.models import Allocation, Binding, Decision, PolicyH
 from controlplane.placement.policies import own_policy
 from controlplane.placement.simulations import consumer_kind
 from controlplane.storage import services as storage
-from controlplane.workflows import instance_create as recipe
+from controlplane.workflows import instance_create as create_workflow
 from controlplane.workflows.registry import WORKFLOWS
 from tests.facts import state_of
 from tests.services.policies import (
@@ -147,10 +147,10 @@ def test_policy_tightened_between_steps_fails_the_operation(cloud: Cloud) -> Non
     _, waiting = new_instance(cloud)
     operation = leases.lease_operation(waiting.pk)
     assert operation is not None
-    recipe.allocate(operation)()  # type: ignore[misc]
+    create_workflow.allocate(operation)()  # type: ignore[misc]
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
     with pytest.raises(PolicyUnsatisfiable):
-        recipe.ensure_root_disk(operation)
+        create_workflow.ensure_root_disk(operation)
     assert not cloud.fake.volumes
 
 

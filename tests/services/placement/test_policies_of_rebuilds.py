@@ -15,7 +15,7 @@ from controlplane.placement import lineage
 from controlplane.placement.errors import PolicyUnsatisfiable
 from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Allocation, Binding, Lineage
-from controlplane.workflows import instance_rebuild as recipe
+from controlplane.workflows import instance_rebuild as rebuild_workflow
 from tests.facts import state_of
 from tests.services.policies import (
     HOME,
@@ -84,7 +84,7 @@ def test_signer_derives_the_classifications_of_the_image(cloud: Cloud, monkeypat
     operation = rebuild(cloud, instance, image)
     cloud.world.charter(cloud.machine.row, "public")
     cloud.machine.heartbeat()
-    monkeypatch.setattr(recipe, "image_sources", lambda image: ())
+    monkeypatch.setattr(rebuild_workflow, "image_sources", lambda image: ())
     assert run(operation).state == "failed"
     assert operation.error["code"] in ("permit.node_not_cleared", "policy_unsatisfiable")
     assert len(cloud.fake.volumes) == 1

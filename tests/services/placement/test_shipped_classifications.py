@@ -82,7 +82,7 @@ def test_zone_excluded_by_the_cited_text_is_not_admitted(name: str, about: str, 
 def test_party_outside_the_union_with_technical_access_is_refused(
     name: str, role: str, about: dict[str, object]
 ) -> None:
-    """SecNumCloud 3.2, 19.6.c: whoever is seated or controlled outside, whatever its part in the service."""
+    """SecNumCloud 3.2, 19.6.c: no party with its seat or its control outside, in whatever role."""
     before = zones_for(name)
     parts = [
         {"role": "operator", "party": "op-alpha", "technical_access": True},

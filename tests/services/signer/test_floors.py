@@ -30,8 +30,8 @@ def subjects_of(zone: str) -> set[tuple[str, str]]:
     assert row is not None
     envelopes = loads(bytes(row.document))
     assert isinstance(envelopes, list)
-    said = [signed.from_envelope(each).payload for each in envelopes]
-    return {(str(each["subject_kind"]), str(each["subject_id"])) for each in said}
+    floors = [signed.from_envelope(each).payload for each in envelopes]
+    return {(str(each["subject_kind"]), str(each["subject_id"])) for each in floors}
 
 
 def test_floor_names_the_facts_of_its_epoch(cloud: Cloud) -> None:

@@ -28,6 +28,6 @@ def test_commands_apply_to_the_last_operator_too() -> None:
     assert (User.objects.get().platform_role, User.objects.get().state) == ("", "active")
     manage("end_user", EMAIL)
     assert User.objects.get().state == "ended"
-    deed = AuditEntry.objects.get(verb="user.suspend")
-    assert deed.facts["reason"] == "theft"
-    assert "manage.py suspend_user" in deed.facts["by"]
+    entry = AuditEntry.objects.get(verb="user.suspend")
+    assert entry.facts["reason"] == "theft"
+    assert "manage.py suspend_user" in entry.facts["by"]

@@ -33,14 +33,14 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[NodeReport]:
     return result
 
 
-def beat(cloud: Cloud, **said: object) -> pb.Heartbeat:
+def beat(cloud: Cloud, **changes: object) -> pb.Heartbeat:
     row = cloud.machine.row
     fields: dict[str, object] = {
         "inventory": agent_client.describe(row).inventory,
         "trust": agent_client.ensure_trust(row, pb.EnsureTrustRequest()),
         "hook": pb.HookState(is_active=True),
         "self_test": pb.SelfTest(has_passed=True),
-        **said,
+        **changes,
     }
     return pb.Heartbeat(**fields)  # type: ignore[arg-type]
 
@@ -62,17 +62,19 @@ def test_unchanged_heartbeat_updates_only_its_time(cloud: Cloud, written: list[N
 
 
 @pytest.mark.parametrize(
-    "said",
+    "changes",
     [
         {"hook": pb.HookState(is_active=False, problem="It is gone.")},
         {"self_test": pb.SelfTest(problem="A disk: It is full.")},
         {"lease": pb.LeaseState(fences_within_s=60)},
     ],
 )
-def test_changed_heartbeat_is_written_in_full(cloud: Cloud, written: list[NodeReport], said: dict[str, object]) -> None:
+def test_changed_heartbeat_is_written_in_full(
+    cloud: Cloud, written: list[NodeReport], changes: dict[str, object]
+) -> None:
     batches = BatchWriter()
     hear(batches, cloud, beat(cloud))
-    hear(batches, cloud, beat(cloud, **said))
+    hear(batches, cloud, beat(cloud, **changes))
     assert len(written) == 2
 
 
@@ -98,9 +100,12 @@ def test_lease_is_recorded_before_it_is_sent_and_is_no_change(
 def test_out_of_range_value_of_one_node_affects_no_other(cloud: Cloud) -> None:
     batches, other = BatchWriter(), make_node("other")
     absurd = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=2**32 - 1))
-    said = [(cloud.machine.row.pk, [pb.NodeEvent(heartbeat=absurd)]), (other.pk, [pb.NodeEvent(heartbeat=beat(cloud))])]
+    reports = [
+        (cloud.machine.row.pk, [pb.NodeEvent(heartbeat=absurd)]),
+        (other.pk, [pb.NodeEvent(heartbeat=beat(cloud))]),
+    ]
     for _ in range(2):
-        outcomes = batches.write(said, ())
+        outcomes = batches.write(reports, ())
         assert not [outcome for outcome in outcomes.values() if isinstance(outcome, Exception)]
 
 
@@ -128,9 +133,9 @@ def test_recorded_lease_is_never_shortened(cloud: Cloud, settings: Settings) -> 
 
 def test_newest_of_each_distinct_waiting_heartbeat_is_written(cloud: Cloud, written: list[NodeReport]) -> None:
     failed = pb.SelfTest(problem="A disk: It is full.")
-    said = [beat(cloud), beat(cloud), beat(cloud, self_test=failed), beat(cloud), beat(cloud)]
+    reports = [beat(cloud), beat(cloud), beat(cloud, self_test=failed), beat(cloud), beat(cloud)]
     node_id = cloud.machine.row.pk
-    BatchWriter().write([(node_id, [pb.NodeEvent(heartbeat=each) for each in said])], ())
+    BatchWriter().write([(node_id, [pb.NodeEvent(heartbeat=each) for each in reports])], ())
     assert [each.self_test_problem for each in written] == ["", failed.problem, ""]
 
 
@@ -167,12 +172,12 @@ def test_longest_waiting_changes_are_written_first_in_limited_numbers(
 def test_guest_event_precedes_full_heartbeats(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance, known = make_instance(cloud), []
     off = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_OFF)
-    said = [(make_node("new").pk, [pb.NodeEvent(heartbeat=beat(cloud))])]
-    said.append((cloud.machine.row.pk, [pb.NodeEvent(instance=off)]))
+    reports = [(make_node("new").pk, [pb.NodeEvent(heartbeat=beat(cloud))])]
+    reports.append((cloud.machine.row.pk, [pb.NodeEvent(instance=off)]))
 
     def look(node: Node, report: NodeReport) -> None:
         known.append(fresh(instance).power_state)
 
     monkeypatch.setattr(report_handlers, "record_heartbeat", look)
-    BatchWriter().write(said, ())
+    BatchWriter().write(reports, ())
     assert known == ["off"]

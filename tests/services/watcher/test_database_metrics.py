@@ -33,8 +33,8 @@ def counted() -> CollectorRegistry:
 
 def test_operations_are_counted(cloud: Cloud) -> None:
     assert counted().get_sample_value("andromede_operations_oldest_due_seconds") == 0
-    wishes = [OperationRequest("instance.create", None, [new_id()], resource_name="web") for _ in range(3)]
-    created = [enqueue(SYSTEM, wish) for wish in wishes]
+    requests = [OperationRequest("instance.create", None, [new_id()], resource_name="web") for _ in range(3)]
+    created = [enqueue(SYSTEM, request) for request in requests]
     now = clock.now()
     Operation.objects.filter(pk=created[0].pk).update(due_at=now - timedelta(minutes=2))
     Operation.objects.filter(pk=created[1].pk).update(

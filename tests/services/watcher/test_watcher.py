@@ -127,8 +127,8 @@ def test_hung_nodes_do_not_block_heartbeats_or_fencing(
         auto_recovery.reconcile()
         silent = Node.objects.filter(name__startswith="hung-", state="unreachable")
         open_incidents = Incident.objects.filter(kind="recovery-held", ended_at=None)
-        is_told = open_incidents.count() == hung - fenced and silent.filter(admin_state="fenced").count() == fenced
-        return silent.count() == hung and is_told
+        is_reported = open_incidents.count() == hung - fenced and silent.filter(admin_state="fenced").count() == fenced
+        return silent.count() == hung and is_reported
 
     async def scenario() -> None:
         await until(judged)
@@ -363,10 +363,10 @@ def test_extreme_usage_values_of_ports_fit_the_columns(shared_cloud: Cloud) -> N
     counters = {"in_bytes": most, "out_bytes": most, "in_packets": most, "out_packets": most, "in_dropped": most}
     ports = [pb.PortUsage(port_id=str(port.pk), **counters), pb.PortUsage(port_id="../../etc")]
     reported = pb.Usage(at_unix_ms=round(clock.now().timestamp() * 1000), guests=[pb.GuestUsage(ports=ports)] * 2)
-    sample, again = usage.port_samples_of(shared_cloud.machine.row.pk, reported)
+    sample, duplicate = usage.port_samples_of(shared_cloud.machine.row.pk, reported)
     assert sample.network_in_bytes == sample.network_in_dropped == 2**53
     assert sample.network_out_dropped is None, "not reported"
-    assert usage.record_ports([sample, again]) == 1
+    assert usage.record_ports([sample, duplicate]) == 1
 
 
 def record_now(sample: usage.Sample) -> int:

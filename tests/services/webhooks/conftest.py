@@ -50,5 +50,5 @@ def tenant(db: None) -> Tenant:
 
 
 def make_webhook(tenant: Tenant, url: str, **more: Any) -> tuple[Webhook, str]:
-    wish = WebhookSpec(**({"name": "ops", "url": url, "kinds": ["*"]} | more))
-    return webhook_create(tenant.actor, tenant.project, wish)
+    spec = WebhookSpec(**({"name": "ops", "url": url, "kinds": ["*"]} | more))
+    return webhook_create(tenant.actor, tenant.project, spec)

@@ -133,9 +133,9 @@ def test_failed_delivery_is_retried_before_later_ones(tenant: Tenant, receiver: 
     receiver.answer = lambda got: 200
     send_all()
     assert receiver.names() == ["one", "one", "two"]
-    first, again, _ = receiver.got
-    assert first.id == again.id
-    assert again.verified(secret)
+    first, repeated, _ = receiver.got
+    assert first.id == repeated.id
+    assert repeated.verified(secret)
     assert log_of(webhook) == [("succeeded", [(500, "status"), (200, "")]), ("succeeded", [(200, "")])]
 
 
@@ -296,9 +296,9 @@ def test_delivered_event_can_be_redelivered(tenant: Tenant, receiver: Receiver) 
     send_all()
     redeliver(tenant.actor, Delivery.objects.select_related("webhook").get())
     send_all()
-    first, again = receiver.got
-    assert first.id == again.id
-    assert first.verified(secret) == again.verified(secret)
+    first, repeated = receiver.got
+    assert first.id == repeated.id
+    assert first.verified(secret) == repeated.verified(secret)
     assert log_of(webhook) == [("succeeded", [(204, ""), (204, "")])]
 
 
@@ -475,11 +475,11 @@ def test_untrusted_certificate_is_refused(receiver: Receiver) -> None:
 def test_viewer_cannot_change_a_webhook(tenant: Tenant, receiver: Receiver) -> None:
     webhook, _ = make_webhook(tenant, receiver.url)
     reader = Actor(tenant.actor.user_id, None, tenant.project.pk, "viewer")
-    for deed in (
+    for action in (
         lambda: secret_rotate(reader, webhook, overlap_hours=0),
         lambda: rotation_end(reader, webhook),
         lambda: ping(reader, webhook),
         lambda: webhook_update(reader, webhook, patched(webhook, {})),
     ):
         with pytest.raises(RoleNeeded):
-            deed()
+            action()

@@ -22,29 +22,29 @@ def stated(fact: str, epoch: object, *supersedes: str) -> dict[str, object]:
     return {"event": "stated", "fact": fact, "epoch": epoch, "supersedes": list(supersedes)}
 
 
-def territory(worlds: FactHistory, epoch: int, zone: str = "fr-1") -> object:
-    timeline = worlds.of(epoch).zones[zone].timeline("location.territory")
+def territory(history: FactHistory, epoch: int, zone: str = "fr-1") -> object:
+    timeline = history.of(epoch).zones[zone].timeline("location.territory")
     return [fact.value for fact in timeline]
 
 
 def test_fact_holds_from_its_epoch_until_it_is_superseded() -> None:
-    worlds = FactHistory()
-    worlds.record(stated("a", 1), signed("FR"))
-    worlds.record(stated("x", 1), signed("DE", zone="de-1"))
-    worlds.record(stated("b", 3, "a"), signed("RE"))
-    worlds.record({"event": "withdrawn", "fact": "b", "epoch": 5}, None)
-    assert [territory(worlds, epoch) for epoch in (1, 2, 3, 4)] == [["FR"], ["FR"], ["RE"], ["RE"]]
-    assert "fr-1" not in worlds.of(0).zones
-    assert "fr-1" not in worlds.of(5).zones
-    assert territory(worlds, 9, "de-1") == ["DE"]
+    history = FactHistory()
+    history.record(stated("a", 1), signed("FR"))
+    history.record(stated("x", 1), signed("DE", zone="de-1"))
+    history.record(stated("b", 3, "a"), signed("RE"))
+    history.record({"event": "withdrawn", "fact": "b", "epoch": 5}, None)
+    assert [territory(history, epoch) for epoch in (1, 2, 3, 4)] == [["FR"], ["FR"], ["RE"], ["RE"]]
+    assert "fr-1" not in history.of(0).zones
+    assert "fr-1" not in history.of(5).zones
+    assert territory(history, 9, "de-1") == ["DE"]
 
 
 def test_remaining_part_of_a_superseded_fact_is_stated_anew() -> None:
-    worlds = FactHistory()
-    worlds.record(stated("a", 1), signed("FR"))
-    worlds.record(stated("past", 2, "a"), signed("FR"))
-    worlds.record(stated("present", 2, "a"), signed("RE", zone="fr-2"))
-    assert [territory(worlds, 2), territory(worlds, 2, "fr-2")] == [["FR"], ["RE"]]
+    history = FactHistory()
+    history.record(stated("a", 1), signed("FR"))
+    history.record(stated("past", 2, "a"), signed("FR"))
+    history.record(stated("present", 2, "a"), signed("RE", zone="fr-2"))
+    assert [territory(history, 2), territory(history, 2, "fr-2")] == [["FR"], ["RE"]]
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_remaining_part_of_a_superseded_fact_is_stated_anew() -> None:
     ],
 )
 def test_contradictory_statement_is_refused(body: dict[str, object], reason: str) -> None:
-    worlds = FactHistory()
-    worlds.record(stated("a", 1), signed("FR"))
-    worlds.record(stated("b", 2, "a"), signed("RE"))
+    history = FactHistory()
+    history.record(stated("a", 1), signed("FR"))
+    history.record(stated("b", 2, "a"), signed("RE"))
     with pytest.raises(Malformed, match=reason):
-        worlds.record(body, signed("US"))
+        history.record(body, signed("US"))

@@ -101,8 +101,8 @@ def test_permit_without_a_receipt_is_declared() -> None:
 @pytest.mark.parametrize("about", [RESOURCE, "vol-1"])
 def test_refused_permit_is_not_declared(about: str) -> None:
     refused = receipt("refused", 1, resource=about)
-    again = [permit("p2", 2), receipt("opened", 3, jti="p2")]
-    residency = history([decision(), permit("p1", 0), refused, *again], RESOURCE)
+    renewed = [permit("p2", 2), receipt("opened", 3, jti="p2")]
+    residency = history([decision(), permit("p1", 0), refused, *renewed], RESOURCE)
     assert [(each.state, each.role, each.start) for each in residency.intervals] == [("proven", "compute", at(3))]
 
 
@@ -127,8 +127,8 @@ def test_disk_of_a_stopped_guest_stays_in_its_zone() -> None:
 
 def test_rebuilt_guest_may_have_two_disks_for_a_time() -> None:
     records = [decision(), permit("p1", 0), of_disk("opened", 1)]
-    again = permit("p2", 2, op="instance.rebuild", volumes=["disk-2", "vol-1"])
-    records += [again, of_disk("opened", 3, disk="disk-2", jti="p2"), of_disk("closed", 4)]
+    renewed = permit("p2", 2, op="instance.rebuild", volumes=["disk-2", "vol-1"])
+    records += [renewed, of_disk("opened", 3, disk="disk-2", jti="p2"), of_disk("closed", 4)]
     records += [of_disk("opened", 2.5, disk="vol-1", jti="p2")]
     residency = history(records, RESOURCE, role="storage")
     assert [(each.disk, each.start, each.end) for each in residency.intervals] == [

@@ -42,7 +42,7 @@ class Desk:
 
     @property
     def seen(self) -> TreeHead:
-        return witness.load(self.folder).seen(LOG.key.name)
+        return witness.load(self.folder).last_head(LOG.key.name)
 
 
 @pytest.fixture

@@ -124,8 +124,8 @@ def test_forged_sentinel_signature_is_refused() -> None:
 def test_sentinel_signature_of_another_permit_is_refused() -> None:
     other = permit_signed(replace(PERMIT, jti="jti-2"))
     assert refused(trusting(sentinel()), cosigned(other)) == "the sentinel's signature is under another permit"
-    same_said_by_another_key = permit_signed(key_id="k-2")
-    assert refused(trusting(sentinel()), cosigned(same_said_by_another_key)) == (
+    same_permit_by_another_key = permit_signed(key_id="k-2")
+    assert refused(trusting(sentinel()), cosigned(same_permit_by_another_key)) == (
         "the sentinel's signature is under another permit"
     )
 

@@ -118,10 +118,10 @@ def test_the_order_of_rows_and_zones_changes_nothing(
     first = decided(request, rows, zones, seed=seed)
     random.shuffle(rows)
     random.shuffle(zones)
-    again = decided(request, rows, zones, seed=seed)
-    assert again == first
-    assert again.refusals() == first.refusals()
-    assert json.dumps(as_document(again)) == json.dumps(as_document(first))
+    repeated = decided(request, rows, zones, seed=seed)
+    assert repeated == first
+    assert repeated.refusals() == first.refusals()
+    assert json.dumps(as_document(repeated)) == json.dumps(as_document(first))
 
 
 @given(requests, row_lists, row_lists, zone_lists, seeds)

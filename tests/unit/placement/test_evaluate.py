@@ -156,8 +156,8 @@ def test_weaker_assertion_than_demanded_is_unknown(floor: str) -> None:
     for assertion in order:
         zone_ = zone(location__territory=(Fact("FR", EVER, assertion=assertion),))  # type: ignore[arg-type]
         evaluation = judged(ASKED["in"] | {"assertion_min": floor}, zone_)
-        believed = order.index(assertion) >= order.index(floor)
-        expected = ("T", "OK", "FR") if believed else ("U", "ATTR_UNKNOWN", f"location.territory ({assertion})")
+        is_trusted = order.index(assertion) >= order.index(floor)
+        expected = ("T", "OK", "FR") if is_trusted else ("U", "ATTR_UNKNOWN", f"location.territory ({assertion})")
         assert brief(evaluation) == expected
 
 

@@ -283,8 +283,8 @@ def test_catalogue_file_is_relative_to_the_request(tmp_path: Path) -> None:
     (folder / "ask.json").write_text(json.dumps(body))
     elsewhere = run("evaluate", str(folder / "ask.json"), cwd=tmp_path)
     assert json.loads(elsewhere.stdout)["admissible"] == ["fr-idf-1", "fr-idf-2"]
-    beside = run("evaluate", "ask.json", cwd=folder)
-    assert beside.stdout == elsewhere.stdout
+    in_folder = run("evaluate", "ask.json", cwd=folder)
+    assert in_folder.stdout == elsewhere.stdout
     from_input = run("evaluate", "-", stdin=json.dumps(body).encode(), cwd=folder)
     assert from_input.stdout == elsewhere.stdout
     lost = run("evaluate", "-", stdin=json.dumps(body).encode(), cwd=tmp_path)

@@ -222,10 +222,10 @@ def test_refusal_has_the_finding_and_the_remedy(
     zone: str, clauses: list[Any], english: str, french: str, for_tenants: str, for_operators: str
 ) -> None:
     document = stored_refusal(zone, policy(*clauses))
-    for tell, remedy_ in ((tenant, for_tenants), (operator, for_operators)):
-        assert english in tell(document)
-        assert french in tell(document, "fr")
-        assert not remedy_ or remedy_ in tell(document)
+    for explain, remedy_ in ((tenant, for_tenants), (operator, for_operators)):
+        assert english in explain(document)
+        assert french in explain(document, "fr")
+        assert not remedy_ or remedy_ in explain(document)
 
 
 @pytest.mark.parametrize(
@@ -246,8 +246,8 @@ def test_ended_certificate_is_explained_with_its_date(changes: dict[str, str], c
     certificate(document, "fr-idf-1", "SecNumCloud").update(changes)
     stored_ = stored_refusal("fr-idf-1", policy(secnumcloud()), known=world(document))
     for language, until in (("en", "until"), ("fr", "jusqu'au")):
-        for tell in (tenant, operator):
-            lines = tell(stored_, language)
+        for explain in (tenant, operator):
+            lines = explain(stored_, language)
             assert any(
                 "(organization/snc)" in line and f" {explanation.format(until=until)}." in line for line in lines
             )
@@ -306,13 +306,13 @@ def test_distance_without_a_reference_is_no_missing_fact() -> None:
         json.dumps(stored_refusal("fr-idf-1", far)).replace('"ATTR_UNKNOWN", "ual"', '"ATTR_UNKNOWN", "reference"')
     )
     assert {zone["zone"]: zone["codes"] for zone in document["zones"]}["fr-idf-1"] == {"ATTR_UNKNOWN": 1}
-    for tell in (tenant, operator):
-        assert "Refused: the zone that a distance is measured from is not known (project/far)." in tell(document)
-        assert "Refusé : la zone depuis laquelle une distance est mesurée n'est pas connue (project/far)." in tell(
+    for explain in (tenant, operator):
+        assert "Refused: the zone that a distance is measured from is not known (project/far)." in explain(document)
+        assert "Refusé : la zone depuis laquelle une distance est mesurée n'est pas connue (project/far)." in explain(
             document, "fr"
         )
-        assert TEXTS["remedy.reference"][0] in tell(document)
-        assert not any("Ask the operator" in each or "Record these facts" in each for each in tell(document))
+        assert TEXTS["remedy.reference"][0] in explain(document)
+        assert not any("Ask the operator" in each or "Record these facts" in each for each in explain(document))
 
 
 def test_every_reason_of_a_clause_has_a_sentence_and_a_remedy() -> None:

@@ -278,8 +278,8 @@ def test_largest_allowed_policy_is_read(body: dict[str, Any]) -> None:
 
 
 def test_optional_certificate_demands_may_be_null_or_zero() -> None:
-    wishes = {"min_version": None, "level": None, "scope": None, "min_remaining_days": 0}
-    assert parse(document(certified(**wishes))) == parse(document(certified()))
+    defaults = {"min_version": None, "level": None, "scope": None, "min_remaining_days": 0}
+    assert parse(document(certified(**defaults))) == parse(document(certified()))
 
 
 NAMES = {"sets": {"@EU"}, "scheme_classes": {"@QUALIFIED"}}
@@ -303,7 +303,7 @@ def test_unknown_set_or_class_is_refused(clause: dict[str, Any], field: str | No
         with pytest.raises(PolicyError) as caught:
             parse(document(clause), **NAMES)
         assert caught.value.field == field
-    assert parse(document(clause))  # whoever does not know the names cannot refuse one
+    assert parse(document(clause))  # without a list of the names none is refused
 
 
 EXAMPLES: dict[str, Any] = {
@@ -382,7 +382,7 @@ def test_a_policy_survives_being_written_and_read(policy: Policy) -> None:
     assert as_document(parse(written)) == written
 
 
-# What whoever wrote it is told: the place, the clause and what would be right.
+# Errors for the author of a policy: the place, the clause and what would be right.
 MESSAGES: list[tuple[Any, str]] = [
     ([], "/: must be an object"),
     (document(extra=1), "/extra: unknown field"),

@@ -40,10 +40,10 @@ def test_the_officers_page_has_recipes() -> None:
 
 @pytest.mark.parametrize(("clauses", "after"), RECIPES)
 def test_example_policy_admits_the_zones_of_the_page(clauses: list[dict[str, Any]], after: str) -> None:
-    said = after.partition(". ")[0]
-    reference = re.search(r"as a backup of `([a-z0-9-]+)`", said)
-    admits_nothing = said.startswith("Admits nothing:")
-    names = [] if admits_nothing else re.findall(r"`([a-z0-9-]+)`", said.rpartition(": ")[2])
+    sentence = after.partition(". ")[0]
+    reference = re.search(r"as a backup of `([a-z0-9-]+)`", sentence)
+    admits_nothing = sentence.startswith("Admits nothing:")
+    names = [] if admits_nothing else re.findall(r"`([a-z0-9-]+)`", sentence.rpartition(": ")[2])
     admitted = [
         zone
         for zone in KNOWN.zones

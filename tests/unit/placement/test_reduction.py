@@ -40,8 +40,8 @@ def test_separate_reductions_together_admit_the_same(
 ) -> None:
     """Also when each has lost what only the other one has."""
     whole = {policy.id: policy for policy in (*other, *one)}
-    again = [whole[policy.id] for policy in (*one, *other)]
-    stored = (*reduced(present, tuple(again)), *reduced((), tuple(reversed(again))))
+    reordered = [whole[policy.id] for policy in (*one, *other)]
+    stored = (*reduced(present, tuple(reordered)), *reduced((), tuple(reversed(reordered))))
     together = tuple(merged(stored).values())
     assert admits((*present, *together), world, question) == admits((*present, *whole.values()), world, question)
 

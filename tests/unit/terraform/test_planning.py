@@ -4,7 +4,7 @@ import pytest
 
 from clients.terraform.runtime.diagnostics import DiagnosticReport
 from clients.terraform.runtime.durations import Timeouts, seconds, shown
-from clients.terraform.runtime.planning import differing, proposed, replacing, settled, validate
+from clients.terraform.runtime.planning import differing, proposed, replacing, validate, with_known_values
 from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Nested, set_of
 from clients.terraform.runtime.values import UNKNOWN, Values, decode, encode, is_known, without_unknown
 
@@ -54,7 +54,7 @@ def test_difference_and_replacement_are_detected() -> None:
     ],
 )
 def test_result_fills_the_unknown_values_of_the_plan(planned: object, actual: object, expected: object) -> None:
-    assert settled(planned, actual) == expected
+    assert with_known_values(planned, actual) == expected
 
 
 def test_error_about_a_set_member_names_the_set() -> None:

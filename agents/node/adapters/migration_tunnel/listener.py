@@ -18,7 +18,7 @@ from agents.node.adapters.migration_tunnel import peer_auth
 from agents.node.adapters.migration_tunnel.libvirt_calls import MigrationOnly
 from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
 from agents.node.adapters.migration_tunnel.pending_connections import PendingConnections
-from agents.node.adapters.migration_tunnel.relay import find_out_when_gone, relay, shut_down
+from agents.node.adapters.migration_tunnel.relay import detect_disconnect, relay, shut_down
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class _TunnelHandler(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
-        find_out_when_gone(self.request)
+        detect_disconnect(self.request)
         self.request.settimeout(peer_auth.TIMEOUT_S)
         try:
             tls, guest_id, lead = self._greet()
@@ -175,7 +175,7 @@ class _TunnelHandler(socketserver.BaseRequestHandler):
         pending, request = self.server.pending, self.request
         tls = self.server.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         try:
-            pending.goes_on_as(request, tls)
+            pending.replace(request, tls)
             tls.do_handshake()
             nonce = secrets.token_hex(32)
             peer_auth.send_message(tls, {"nonce": nonce})

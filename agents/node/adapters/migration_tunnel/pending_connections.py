@@ -48,7 +48,7 @@ class PendingConnections:
             shut_down(victim)
         return True
 
-    def goes_on_as(self, request: socket.socket, tls: socket.socket) -> None:
+    def replace(self, request: socket.socket, tls: socket.socket) -> None:
         """Replace the connection by its TLS connection.
 
         Raises:

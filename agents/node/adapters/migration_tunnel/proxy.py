@@ -12,7 +12,7 @@ from agents.node.adapters.migration_tunnel import peer_auth
 from agents.node.adapters.migration_tunnel.libvirt_calls import FinishWatch
 from agents.node.adapters.migration_tunnel.listener import HANDOVER, KNOCK, LIBVIRT, VARIABLES, WAKE, Address
 from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
-from agents.node.adapters.migration_tunnel.relay import find_out_when_gone, relay, shut_down
+from agents.node.adapters.migration_tunnel.relay import detect_disconnect, relay, shut_down
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ class TunnelProxy:
     def _connect(self, channel: str) -> ssl.SSLSocket:
         raw = socket.create_connection((self._to.host, self._to.port), peer_auth.TIMEOUT_S)
         try:
-            find_out_when_gone(raw)
+            detect_disconnect(raw)
             tls = self._context.wrap_socket(raw)
         except BaseException:
             raw.close()

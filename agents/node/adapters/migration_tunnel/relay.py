@@ -95,7 +95,7 @@ def _close_gracefully(tls: ssl.SSLSocket) -> None:
             continue
 
 
-def find_out_when_gone(connection: socket.socket) -> None:
+def detect_disconnect(connection: socket.socket) -> None:
     """Enable keepalive, to detect within half a minute that the other node has vanished."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)):

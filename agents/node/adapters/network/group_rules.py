@@ -32,7 +32,7 @@ from agents.node.adapters.network import port_counters
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.port_counters import DESTINATION, SOURCE
 from agents.node.adapters.network.rule_table import Chain, Elements, NamedObject, Table
-from agents.node.adapters.network.service_rules import ASKS, METADATA
+from agents.node.adapters.network.service_rules import DNS_QUERIES, METADATA
 from agents.node.adapters.network_specs import tap_name
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
 from andromede_core.permits.security_group import FAMILIES, Rule, SecurityGroup
@@ -143,8 +143,8 @@ def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
         ),
         "services": Chain(
             (
-                f"{ASKS} iifname . ether daddr . ip daddr @gateways4 accept",
-                f"{ASKS} iifname . ether daddr . ip6 daddr @gateways6 accept",
+                f"{DNS_QUERIES} iifname . ether daddr . ip daddr @gateways4 accept",
+                f"{DNS_QUERIES} iifname . ether daddr . ip6 daddr @gateways6 accept",
                 *(f"{each} iifname . ether daddr @routers accept" for each in METADATA.values()),
             )
         ),

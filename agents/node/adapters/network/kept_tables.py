@@ -44,7 +44,7 @@ class KeptTables:
             self._write_whole()
             return
         self._written = self._wanted
-        self._note(is_good=is_new or before == self._seen, before=before)
+        self._remember(is_good=is_new or before == self._seen, before=before)
 
     def keep(self) -> bool:
         """Write the rules again if the kernel's differ from those written; returns whether they had been lost.
@@ -62,7 +62,7 @@ class KeptTables:
             self._seen = now
             return False
         nft.apply(rule_table.whole(self._written))
-        return self._note(is_good=True, before=now) != present
+        return self._remember(is_good=True, before=now) != present
 
     def text(self) -> str:
         """Return the statements that replace the tables."""
@@ -72,9 +72,9 @@ class KeptTables:
         before = generation()
         nft.apply(self.text())
         self._written = self._wanted
-        self._note(is_good=True, before=before)
+        self._remember(is_good=True, before=before)
 
-    def _note(self, *, is_good: bool, before: int) -> dict[str, list[Any]]:
+    def _remember(self, *, is_good: bool, before: int) -> dict[str, list[Any]]:
         """Return the kernel's listing; remember it if it is the agent's work alone: no other commit came in between."""
         present = self._present()
         is_good = is_good and generation() == before + 1

@@ -108,9 +108,9 @@ def _resolver_rules(outside: UplinkPolicy) -> tuple[str, str, str]:
     """
     if not outside.resolvers:
         return "", "", ""
-    asked = f"ip daddr {_addresses(map(IPv4Network, outside.resolvers))} {service_rules.ASKS}"
-    ours = f"ip saddr {outside.transit_pool} {asked}"
-    return asked, f'    iifname "{WAN_LEG}*" {ours} accept\n', f"    {ours} masquerade\n"
+    queries = f"ip daddr {_addresses(map(IPv4Network, outside.resolvers))} {service_rules.DNS_QUERIES}"
+    ours = f"ip saddr {outside.transit_pool} {queries}"
+    return queries, f'    iifname "{WAN_LEG}*" {ours} accept\n', f"    {ours} masquerade\n"
 
 
 def _addresses(networks: Iterable[IPv4Network]) -> str:
@@ -135,7 +135,7 @@ def ruleset(
     own_ports = ", ".join(map(str, sorted({*outside.own_tcp_ports})))
     bridged = _of_bridges(bridges, sorted(filtered))
     marked = _of_public_addresses(pool, leads_out) if public else {}
-    asked, forwarded, hidden = _resolver_rules(outside)
+    queries, forwarded, hidden = _resolver_rules(outside)
     return f"""\
 {declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
 flush table {TABLE}
@@ -143,7 +143,7 @@ table {TABLE} {{
   chain prerouting {{
 {bridged["prerouting"]}{marked.get("prerouting", "")}\
     iifname "{WAN_LEG}*" fib daddr type != unicast counter drop
-{indent(refusals(f"{WAN_LEG}*", outside, links, passing=asked), "    ")}\
+{indent(refusals(f"{WAN_LEG}*", outside, links, passing=queries), "    ")}\
     iifname != "{WAN_LEG}*" fib daddr type local tcp dport {{ {own_ports} }} notrack
     iifname != "{WAN_LEG}*" fib daddr type local udp dport {VXLAN_PORT} notrack
   }}

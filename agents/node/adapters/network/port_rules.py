@@ -189,14 +189,14 @@ def _port(port: PortSpec) -> str:
     own, numbers = _one_of(ranges(port.own(4))), _one_of(f"0x{mac.replace(':', '')}" for mac in _macs(port))
     own_or_none = _one_of(ranges([NO_ADDRESS, *port.own(4)]))
     arp = f"{_ARP} arp saddr ether {macs} arp saddr ip"
-    asked = f"{arp} {own} accept\n{arp} {NO_ADDRESS} arp daddr ip {own} accept\n" if own else ""
+    queries = f"{arp} {own} accept\n{arp} {NO_ADDRESS} arp daddr ip {own} accept\n" if own else ""
     sent = f"ip saddr {own} {_READABLE} accept\n" if own else ""
     rules = f"""\
 {bandwidth_rules.from_guest(port)}\
 ether saddr != {macs} counter drop
 ether type != {_ethertypes(port.network)} counter drop
 {_not_the_gateway(port)}\
-{asked}\
+{queries}\
 {_ANNOUNCEMENT} {_SENDER} {numbers} {_TARGET} {numbers} accept
 ip saddr {own_or_none} udp sport 68 udp dport 67 {_DHCP_CLIENT_MAC} 0x{port.mac.replace(":", "")} accept
 udp dport 67 counter drop

@@ -97,10 +97,10 @@ class Rules:
         self._node = self._node_rules(links) if ports else ""
         self._write(port_rules.REMOVAL + self._all() if ports else ALL_GONE, is_whole=True)
 
-    def note_earlier_loss(self, links: NodeLinks) -> None:
+    def report_earlier_loss(self, links: NodeLinks) -> None:
         """Report routers without rules: they were lost while no agent ran, since a reboot removes both."""
         if any(name.startswith(WAN_LEG) for name in links.addresses) and not has_node_rules():
-            self.note_loss()
+            self.report_loss()
 
     def filter(self, filters: PortFilters, netlink: Netlink) -> str:
         """Write the rules of security groups. A bridge passes the IP hooks only while it has rules there.
@@ -117,7 +117,7 @@ class Rules:
             self._write(self._node)
             self._write_public(links)
         if self.groups.keep():
-            self.note_loss()
+            self.report_loss()
         self.groups.write()
         bridge.set_ip_hooks(after & present, netlink, is_on=True)
         return self.groups.problem
@@ -143,7 +143,7 @@ class Rules:
 
     def _write_public(self, links: NodeLinks) -> None:
         if self._public_tables.keep():
-            self.note_loss()
+            self.report_loss()
         filtered = self.groups.bridges
         self._public_tables.want(public_rules.tables(self.public, self._outside, links, filtered=filtered))
         self._public_tables.write()
@@ -171,7 +171,7 @@ class Rules:
             self._keep_own()
             for kept in (self.groups, self.routers, self._public_tables):  # the public ones come last: see there
                 if kept.keep():
-                    self.note_loss()
+                    self.report_loss()
         except AdapterError as exc:
             self._failure = f"Rules of tenants' networks cannot be written: {exc.message}"
             raise
@@ -188,7 +188,7 @@ class Rules:
             after = rules_present()
             self._good = (text, after) if generation() == now else None
             if after != before:
-                self.note_loss()
+                self.report_loss()
         self._seen = now
 
     def _write(self, text: str, *, is_whole: bool = False) -> None:
@@ -203,7 +203,7 @@ class Rules:
         """Return the problem, for an operator; empty: none, and none lately."""
         return self._failure or self.groups.problem or (self._lost if time.monotonic() < self._lost_until_s else "")
 
-    def note_loss(self, problem: str = LOST) -> None:
+    def report_loss(self, problem: str = LOST) -> None:
         """Report the loss for LOSS_REPORT_S."""
         self._lost, self._lost_until_s = problem, time.monotonic() + LOSS_REPORT_S
         log.error("packet filter rules or routes lost", extra={"facts": {"problem": problem}})

@@ -21,13 +21,13 @@ METADATA_PER_S, METADATA_BURST = 50, 100  # new connections
 METADATA_AT_ONCE = 8
 METADATA = {4: f"ip daddr {ADDRESS} tcp dport {METADATA_PORT}", 6: f"ip6 daddr {ADDRESS6} tcp dport {METADATA_PORT}"}
 MAX_GUESTS = 4096  # MAC addresses of a network whose use is counted
-ASKS = f"meta l4proto {{ tcp, udp }} th dport {DNS_PORT}"
+DNS_QUERIES = f"meta l4proto {{ tcp, udp }} th dport {DNS_PORT}"
 
 
 def accepted(lan: str, version: int) -> str:
     """Return the rules of the input chain of IP version 4 or 6."""
     return f'''\
-    iifname "{lan}" {ASKS} accept
+    iifname "{lan}" {DNS_QUERIES} accept
     iifname "{lan}" {METADATA[version]} accept
 '''
 

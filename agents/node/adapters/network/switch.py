@@ -10,7 +10,7 @@ node_rules between router and outside, by public_rules for public addresses, by 
 group_rules for ports with security groups; their docstrings hold the details and the reasons. A network that has no
 segment has the guests of this node alone.
 
-Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
+Every call brings all parts of the one network to the desired state, whatever was missing; what is in place is
 left alone. Nothing is remembered between calls but the ports and segments that the rules are for (see rules): names are
 derived from ids, the rest is read from the kernel.
 
@@ -145,7 +145,7 @@ class LinuxSwitch:
             return problem
 
     def ensure_public(self, public: PublicAddresses) -> str:
-        """Give the ports exactly these public addresses. What is taken away is refused first."""
+        """Give the ports exactly these public addresses. Traffic to removed addresses is refused first."""
         unused, usable = _without_ipv6(public.local), _usable(public)
         problem = "" if self._has_nothing_public and not usable else self._publish(usable)
         return " ".join(filter(None, (problem, unused)))
@@ -250,7 +250,7 @@ class LinuxSwitch:
                 if has_any and namespaces.is_alive(layout.namespace):
                     lost.append(router.keep_routes(network, public))
             if any(lost):
-                self._rules.note_loss(LOST_ROUTES)
+                self._rules.report_loss(LOST_ROUTES)
 
     def connect_tcp(self, port: PortSpec, address: IPv4Address, tcp_port: int, *, timeout_s: float) -> Channel:
         return guest_tcp.connect(port.network.id, address, tcp_port, timeout_s=timeout_s)
@@ -298,7 +298,7 @@ class LinuxSwitch:
         """Write all rules, after removing the devices for which there are none any more."""
         links = NodeLinks.read(netlink)
         segments_by_layout = {layout: segments.get(network) for network, layout in _layouts(ports).items()}
-        self._rules.note_earlier_loss(links)
+        self._rules.report_earlier_loss(links)
         if problem := self._rules.filter(filters, netlink):
             log.warning("security group problem", extra={"facts": {"problem": problem}})
         for layout in sorted(layouts_present(links, netlink, self._runtime_dir) - segments_by_layout.keys()):

@@ -74,7 +74,7 @@ def copy_disk(
 
 
 def silent_s(size_bytes: int, max_bytes_per_s: int) -> float:
-    """Return how many seconds a copy may take for a percent, and for what else may delay it."""
+    """Return the seconds without progress after which a copy has failed: for one percent, and SILENT_S for delays."""
     slowest = min(max_bytes_per_s or SLOWEST_BYTES_PER_S, SLOWEST_BYTES_PER_S)
     return SILENT_S + size_bytes / HUNDREDTH / slowest
 

@@ -1,6 +1,6 @@
 """Keys with which this node opens volumes of a storage agent: on tmpfs, for root alone, and gone after a reboot.
 
-They are in no state store, log or command line. Whoever has a node's disk opens no volume.
+They are in no state store, log or command line: the disk of a node opens no volume.
 """
 
 import base64
@@ -24,7 +24,7 @@ class VolumeKeys:
         self._folder = folder
 
     def problem(self) -> str:
-        """Return why no key can be kept in the folder; empty: nothing hinders."""
+        """Return why no key can be kept in the folder; empty: keys can be kept."""
         there = next(path for path in (self._folder, *self._folder.parents) if path.exists())
         return "" if _file_system(there) in MEMORY else f"{self._folder} is not on a tmpfs (--run-dir)."
 

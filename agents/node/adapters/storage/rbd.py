@@ -41,7 +41,7 @@ class RbdEngine:
         copy_disk(disk, self.disk(volume_id), copying, key=key, is_empty=False)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
-        """Take note of the size: the storage agent has grown the image, or the hypervisor has."""
+        """Record the size: the storage agent has grown the image, or the hypervisor has."""
         self._keys.keep(volume_id, self._key, size_bytes)
 
     def remove(self, volume_id: UUID) -> bool:

@@ -54,15 +54,15 @@ def register_node(nodes: typer.Typer) -> None:
 def of_instance(
     me: Session, name: Instance, since: Since = "1h", until: Until = None, resolution: Resolution = None
 ) -> None:
-    _show(me, lambda asked: me.client.instances.metrics(name, **asked), since, until, resolution)
+    _show(me, lambda query: me.client.instances.metrics(name, **query), since, until, resolution)
 
 
 def of_port(me: Session, name: Port, since: Since = "1h", until: Until = None, resolution: Resolution = None) -> None:
-    _show(me, lambda asked: me.client.ports.metrics(name, **asked), since, until, resolution)
+    _show(me, lambda query: me.client.ports.metrics(name, **query), since, until, resolution)
 
 
 def of_node(me: Session, name: Node, since: Since = "1h", until: Until = None, resolution: Resolution = None) -> None:
-    _show(me, lambda asked: me.client.nodes.metrics(name, **asked), since, until, resolution)
+    _show(me, lambda query: me.client.nodes.metrics(name, **query), since, until, resolution)
 
 
 def _show(

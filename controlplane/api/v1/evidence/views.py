@@ -125,8 +125,8 @@ class WitnessRequested(ActorView):
         text = request.query_params.get("old", "0")
         if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) > _newest().tree_size:
             raise invalid("old", Message("it must be the size of a checkpoint."))
-        asked = witnesses.request_since(int(text))
-        return HttpResponse(str(asked), content_type="text/plain; charset=utf-8")
+        checkpoint = witnesses.request_since(int(text))
+        return HttpResponse(str(checkpoint), content_type="text/plain; charset=utf-8")
 
 
 class Cosign(ActorView):

@@ -28,7 +28,7 @@ WINDOW = {
 }
 
 
-def _asked(export: EvidenceExport) -> Response:
+def _accepted(export: EvidenceExport) -> Response:
     headers = {"Location": f"/v1/evidence-exports/{export.pk}", "Retry-After": str(RETRY_AFTER_S)}
     return Response(ExportOut(export).data, status=202, headers=headers)
 
@@ -36,15 +36,15 @@ def _asked(export: EvidenceExport) -> Response:
 class ExportList(OrganizationView):
     @route("evidence_export_create", ExportOut, body=ExportIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
-        return _asked(exports.export_request(self.actor, self.organization, body["from"], body["to"]))
+        return _accepted(exports.export_request(self.actor, self.organization, body["from"], body["to"]))
 
 
 class ExportDetail(ActorView):
     @route("evidence_export_get", ExportOut)
     def get(self, request: Request) -> Response:
-        return Response(ExportOut(self.asked()).data)
+        return Response(ExportOut(self.requested()).data)
 
-    def asked(self) -> EvidenceExport:
+    def requested(self) -> EvidenceExport:
         return exports.export_get(self.actor, self.kwargs["export"])
 
 
@@ -53,7 +53,7 @@ class ExportFile(ExportDetail):
 
     @route("evidence_export_file", media_type=TAR, is_sensitive=True, error_statuses=(409,))
     def get(self, request: Request) -> FileResponse:
-        export = self.asked()
+        export = self.requested()
         turn = concurrency.acquire_slot("evidence-export", self.actor.owner_id, expires_after_s=EXPORT_LASTS_S)
         try:
             file = exports.export_file(self.actor, export)
@@ -86,7 +86,7 @@ class Export(ActorView):
         if ready is not None:
             return Response(status=303, headers={"Location": f"/v1/evidence-exports/{ready.pk}/file"})
         try:
-            return _asked(exports.export_request(self.actor, organization, start, end))
+            return _accepted(exports.export_request(self.actor, organization, start, end))
         except ExportWindowInvalid as exc:
             exc.field = f"?{exc.field}"
             raise

@@ -32,7 +32,7 @@ class ExemptionList(ActorView):
 
     @route("exemption_request", ExemptionOut, body=ExemptionIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        decision = resolve_reference(partial(selectors.decision_seen, self.actor), body["decision"], at="decision")
+        decision = resolve_reference(partial(selectors.visible_decision, self.actor), body["decision"], at="decision")
         new = NewExemption(
             decision=decision,
             zone=body["zone"],

@@ -18,7 +18,7 @@ from controlplane.node_lifecycle.fencing.fencing import (
 from controlplane.node_lifecycle.fencing.storage_fences import fences_of
 from controlplane.nodes.errors import NodeNotFenceable
 from controlplane.nodes.models import Node
-from controlplane.nodes.storage_addresses import seen_by_storage
+from controlplane.nodes.storage_addresses import known_to_storage
 from controlplane.signin.errors import SessionNeeded
 from controlplane.signin.models import Session
 from controlplane.signin.sessions import needs_fresh_proof
@@ -30,7 +30,7 @@ def fencing_document(node: Node) -> dict[str, Any]:
         "evidence": latest_evidence(node),
         "fences_within_s": node.fences_within_s,
         "leased_until": node.leased_until,
-        "storage_addresses": seen_by_storage(node),
+        "storage_addresses": known_to_storage(node),
         "storage": fences_of(node),
     }
 

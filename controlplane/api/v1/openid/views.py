@@ -13,7 +13,7 @@ from controlplane.signin.openid import services
 from controlplane.signin.openid.providers import Provider, all_providers, provider_named
 
 IDENTITIES = Listing({"created_after": created_after()}, sorts=("-created_at", "created_at"))
-ASKED = "The request to the provider is between two transactions, and a failure also uses up the sign-in."
+PROVIDER_CALL = "The request to the provider is between two transactions, and a failure also uses up the sign-in."
 
 
 class ProviderList(SignInView):
@@ -33,7 +33,9 @@ class OfProvider(SignInView):
 class SignInList(OfProvider):
     open_methods = ("POST",)
 
-    @route("openid_sign_in_begin", BegunOut, body=BeginIn, status=201, own_transactions=ASKED, has_dry_run=False)
+    @route(
+        "openid_sign_in_begin", BegunOut, body=BeginIn, status=201, own_transactions=PROVIDER_CALL, has_dry_run=False
+    )
     def post(self, request: Request, body: Body) -> Response:
         begun_now = services.begin(self.provider, redirect_uri=body["redirect_uri"])
         return Response(BegunOut(begun_now).data, status=201, headers=SECRET)
@@ -47,7 +49,7 @@ class OpenIdSessionList(OfProvider):
         SessionWithSecretOut,
         body=CompleteIn,
         status=201,
-        own_transactions=ASKED,
+        own_transactions=PROVIDER_CALL,
         has_dry_run=False,
         error_statuses=(403,),
     )
@@ -56,14 +58,14 @@ class OpenIdSessionList(OfProvider):
 
 
 class LinkList(OfProvider):
-    @route("openid_link_begin", BegunOut, body=BeginIn, status=201, own_transactions=ASKED, has_dry_run=False)
+    @route("openid_link_begin", BegunOut, body=BeginIn, status=201, own_transactions=PROVIDER_CALL, has_dry_run=False)
     def post(self, request: Request, body: Body) -> Response:
         begun_now = services.begin(self.provider, redirect_uri=body["redirect_uri"], user=self.session.user)
         return Response(BegunOut(begun_now).data, status=201, headers=SECRET)
 
 
 class LinkCompletion(OfProvider):
-    @route("identity_link", IdentityOut, body=CompleteIn, status=201, own_transactions=ASKED, has_dry_run=False)
+    @route("identity_link", IdentityOut, body=CompleteIn, status=201, own_transactions=PROVIDER_CALL, has_dry_run=False)
     def post(self, request: Request, body: Body) -> Response:
         identity = services.identity_link(self.actor, self.session, self.provider, services.Answer(**body))
         headers = {"Location": f"/v1/identities/{identity.pk}"}

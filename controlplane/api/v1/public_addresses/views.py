@@ -136,13 +136,13 @@ class PublicAddressAttach(PublicAddressView):
             raise InvalidRequest(field="port", reason=Message("Give a port or a network, and not both."))
         if "network" in body:
             return Response(_document(self._attach_to_network(address, body)))
-        asked = AttachRequest(
+        attachment = AttachRequest(
             port=self.named(selectors.port_get, body["port"], at="port"),
             fixed_ip=body.get("fixed_ip"),
             mode=body.get("mode"),
             is_move=body["move"],
         )
-        return Response(_document(public_address_attach(self.actor, address, asked)))
+        return Response(_document(public_address_attach(self.actor, address, attachment)))
 
     def _attach_to_network(self, address: PublicAddress, body: Body) -> PublicAddress:
         for field in ("mode", "fixed_ip"):

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from andromede_core.placement import decision as core
 from andromede_core.placement import explanation
 from andromede_core.policy.clauses import ROLES
-from andromede_core.policy.roles import ASKED_WHEN_UNDONE, ROLES_OF
+from andromede_core.policy.roles import CHECKED_WHEN_UNDONE, ROLES_OF
 from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.decisions.schemas import explanation_lines, shown
 from controlplane.api.v1.policies.schemas import LayerOut, clauses_field
@@ -35,7 +35,7 @@ class PlacementSimulationIn(In):
         "policy_atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}],
     }
 
-    operation = Choice(tuple(name for name, roles in ROLES_OF.items() if roles and name not in ASKED_WHEN_UNDONE))
+    operation = Choice(tuple(name for name, roles in ROLES_OF.items() if roles and name not in CHECKED_WHEN_UNDONE))
     project = Reference(required=False)
     roles = serializers.ListField(child=Choice(ROLES), max_length=len(ROLES), default=list)
     vcpus = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)

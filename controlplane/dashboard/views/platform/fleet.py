@@ -18,7 +18,7 @@ from controlplane.dashboard.views.platform.pools import pools_of
 from controlplane.kernel import clock
 
 MANY, PAGES = 200, 10
-ZONES_ASKED = 30
+ZONES_READ = 30
 EXPIRES_SOON = timedelta(days=30)
 RESOURCES = ("vcpus", "memory_mib", "disk_gib")
 STATES = ("enrolled", "ready", "unreachable")
@@ -41,7 +41,7 @@ class Fleet(Page):
         flavor = self.query("flavor")
         sums = sums_of(nodes)
         if flavor:
-            for each in sums[:ZONES_ASKED]:
+            for each in sums[:ZONES_READ]:
                 each["capacity"] = self.api.get("zones", each["zone"], "capacity", flavor=flavor)
         return {
             "nodes": nodes,

@@ -8,6 +8,7 @@ from django.db import transaction
 from controlplane.catalog.selectors import zone_get
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand, read_bytes
+from controlplane.nodes.channels import is_agent_address
 from controlplane.nodes.management import offers, signing
 from controlplane.nodes.services import node_enrol
 
@@ -27,8 +28,7 @@ class Command(OperatorCommand):
     # One transaction around all, so that a node whose certificate could not be written has no row.
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        host, _, port = options["address"].rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        if not is_agent_address(options["address"]):
             raise CommandError(f"{options['address']!r} is not HOST:PORT.")
         zone = zone_get(options["zone"])
         node, certificate = node_enrol(

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.nodes.selectors import node_get
-from controlplane.nodes.storage_addresses import node_storage_addresses_set, seen_by_storage
+from controlplane.nodes.storage_addresses import known_to_storage, node_storage_addresses_set
 
 
 class Command(OperatorCommand):
@@ -25,7 +25,7 @@ class Command(OperatorCommand):
         node = node_get(SYSTEM, options["node"])
         node_storage_addresses_set(SYSTEM, node, addresses=[_address(each) for each in options["addresses"]])
         self.stdout.write(
-            f"Storage clusters see {node.name} at {', '.join(seen_by_storage(node)) or 'no known address'}."
+            f"Storage clusters see {node.name} at {', '.join(known_to_storage(node)) or 'no known address'}."
         )
 
 

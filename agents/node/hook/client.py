@@ -1,6 +1,6 @@
 """Body of libvirt's hook: ask the agent about a guest, or report an event.
 
-    ask.py GUEST OPERATION SUB-OPERATION EXTRA  <the guest's XML
+    client.py GUEST OPERATION SUB-OPERATION EXTRA  <the guest's XML
 
 Ends with 0 when the guest may go on; else with 1, and one line on standard error says why. Of a guest that arrives from
 another node, libvirt defines what comes on standard output. libvirt waits for it twice during a start, so it imports

@@ -17,7 +17,7 @@ from controlplane.nodes.models import Orphan
 from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.reconcilers import orphans, storage_clusters
-from controlplane.reconcilers.cluster_snapshots import PAGES_OF_A_VOLUME
+from controlplane.reconcilers.cluster_snapshot_orphans import PAGES_OF_A_VOLUME
 from controlplane.storage.models import Snapshot, Volume
 from tests.storage_agent import FakeSnapshot, FakeStorageAgent
 from tests.workflows.helpers import done, fresh
@@ -163,7 +163,7 @@ def of_an_older_agent(shared: Shared, agent: FakeStorageAgent) -> None:
 
 
 @pytest.mark.parametrize("prepare", [deleted_row, under_an_operation, of_an_orphan, of_an_older_agent])
-def test_what_proves_nothing_is_left_alone(
+def test_unproven_findings_change_nothing(
     shared: Shared, agent: FakeStorageAgent, prepare: Callable[[Shared, FakeStorageAgent], None]
 ) -> None:
     prepare(shared, agent)

@@ -19,9 +19,9 @@ from controlplane.nodes.models import Orphan, Pool
 from controlplane.nodes.orphan_states import ORPHAN_LIVE
 from controlplane.nodes.pools import lists_snapshots
 from controlplane.operations.models import ResourceLock
-from controlplane.reconcilers.missing_resources import settled
+from controlplane.reconcilers.missing_resources import unchanged_since
 from controlplane.reconcilers.orphan_detection import OrphanCandidate
-from controlplane.reconcilers.orphan_records import apply, ends_as_gone, is_discarded, is_found, is_kept
+from controlplane.reconcilers.orphan_records import apply, cancel_discard, record_discarded, record_found, record_gone
 from controlplane.storage.models import Snapshot
 from controlplane.storage_clusters import volume_calls
 from controlplane.storage_clusters.services import MISSING_SNAPSHOT, record_missing
@@ -84,11 +84,11 @@ def discard(pool: Pool, row: Orphan) -> bool:
     volume_id = UUID(row.facts["volume"])
     assert row.resource_id is not None, "others are not recorded"
     if expected_resources.snapshots([row.resource_id]):
-        return is_kept(row)
+        return cancel_discard(row)
     if expected_resources.held([volume_id]):
         return False
     was_present = volume_calls.remove_snapshot(pool, row.resource_id, volume_id=volume_id)
-    return is_discarded(row, {"was_present": was_present, "volume": str(volume_id)})
+    return record_discarded(row, {"was_present": was_present, "volume": str(volume_id)})
 
 
 def _all_of(pool: Pool, volume: ListedVolume, volume_id: UUID) -> Listed:
@@ -109,8 +109,8 @@ def _record_detected(comparison: Comparison) -> int:
     live = [row for row in _live(comparison.pool) if comparison.has_compared(row.name)]
     Orphan.objects.filter(pk__in=[row.pk for row in live if row.name in detected]).update(observed_at=clock.now())
     known = {row.name for row in live}
-    new = sum(is_found(each, pool=comparison.pool) for name, each in detected.items() if name not in known)
-    return new + sum(apply(row, ends_as_gone) for row in live if row.name not in detected)
+    new = sum(record_found(each, pool=comparison.pool) for name, each in detected.items() if name not in known)
+    return new + sum(apply(row, record_gone) for row in live if row.name not in detected)
 
 
 def _candidate(volume_id: UUID, snapshot_id: UUID) -> OrphanCandidate:
@@ -126,7 +126,7 @@ def _record_missing(comparison: Comparison) -> int:
     before = clock.now() - expected_resources.IN_TRANSIT
     busy = Q(volume_id__in=ResourceLock.objects.values("resource_id"))
     rows = Snapshot.objects.filter(
-        settled(before), ~busy, pool=pool, volume_id__in=listed, state="available", is_deleting=False
+        unchanged_since(before), ~busy, pool=pool, volume_id__in=listed, state="available", is_deleting=False
     )
     compared = [row for row in rows if listed[row.volume_id].has_compared(str(row.pk))]
     missing = [row for row in compared if str(row.pk) not in listed[row.volume_id].snapshots]

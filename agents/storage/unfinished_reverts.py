@@ -12,7 +12,7 @@ from agents.storage.workers import Workers
 log = logging.getLogger(__name__)
 
 
-class Reverting(Background):
+class UnfinishedReverts(Background):
     """Runs in a thread of its own. `locks`: of the calls; it holds that of the volume that it reverts."""
 
     def __init__(self, workers: Workers, pools: Sequence[str], *, locks: ResourceLocks, interval_s: float) -> None:

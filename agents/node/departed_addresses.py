@@ -18,7 +18,7 @@ class Home:
     port: str
 
 
-class Departures:
+class DepartedAddresses:
     """Remembers the addresses, in memory only. Safe for use by many threads."""
 
     def __init__(self, *, now_s: Callable[[], float] = time.monotonic) -> None:
@@ -27,7 +27,7 @@ class Departures:
         self._here: dict[Address, Home] = {}
         self._left: dict[Address, tuple[Home, float]] = {}
 
-    def note(self, here: Mapping[Address, Home]) -> dict[Address, Home]:
+    def record(self, here: Mapping[Address, Home]) -> dict[Address, Home]:
         """Note which addresses are here now; returns those that have left within the last SENT_ON_S seconds."""
         with self._lock:
             now_s = self._now_s()
