@@ -16,7 +16,7 @@ from controlplane.network.ranges import cidrs_of, overlapping, parse_cidr, parse
 
 
 class SubnetFields(TypedDict, total=False):
-    """What the request of a network says about its first subnet, beside the ranges."""
+    """Fields of the first subnet in the request of a network, beside the ranges."""
 
     gateway_ip: str | None
     dns_servers: list[str]
