@@ -33,6 +33,9 @@ from controlplane.placement.batch_decisions import DecidedRequest, store_decisio
 # What the placement request of an instance is made from.
 PLACED_BY = ("project", "affinity_group", "image", "root_pool", "root_volume_type")
 
+# The audit entry names so many decisions, in the order of the instances' ids, and says how many there are.
+DECISIONS_NAMED_MAX = 20
+
 
 def egress_attach(actor: Actor, address: PublicAddress, network: Network, *, is_move: bool = False) -> PublicAddress:
     """Attach the address to the network, where it stays until it is detached or the network is deleted.
@@ -86,7 +89,7 @@ def _attach(
         "ip": address.ip,
         "network": str(network.pk),
         **({"moved_from": str(moved_from)} if moved_from is not None else {}),
-        **({"decisions": decisions} if decisions else {}),
+        **_decision_facts(decisions),
     }
     record(actor, "public_address.attach", address.pk, project_id=address.project_id, **facts)
     if not egress_gateways_refresh([row]):  # else that is requested already
@@ -95,6 +98,13 @@ def _attach(
     if former is not None:
         request_publication(address, former)
     return address
+
+
+def _decision_facts(decisions: list[str]) -> dict[str, object]:
+    """Return the facts of an audit entry about the decisions; the evidence log has all of them."""
+    if not decisions:
+        return {}
+    return {"decisions": decisions[:DECISIONS_NAMED_MAX], "decision_count": len(decisions)}
 
 
 def _require_movable(address: PublicAddress, network: Network, *, is_move: bool) -> None:

@@ -1,11 +1,12 @@
 """Network writes. Nodes get a network with their first port of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack
 
-from django.conf import settings
 from django.db import transaction
 
 from andromede_core.documents.messages import Message
+from andromede_core.permits.dhcp_options import FIELDS
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -15,10 +16,10 @@ from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import SUBNETS_LOCKED
 from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.errors import NetworkInUse, NetworkNameTaken, NetworkNotFound
-from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice, choose_ipv6
-from controlplane.network.models import EgressAddress, Network, Port, Subnet
+from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice
+from controlplane.network.models import DEFAULT_SUBNET, EgressAddress, Network, Port
 from controlplane.network.mtu import require_mtu
-from controlplane.network.ranges import parse_cidr, parse_gateway
+from controlplane.network.new_subnets import NewSubnet, SubnetFields, checked_subnet
 from controlplane.network.security_groups import default_group
 from controlplane.nodes.models import DEFAULT_MTU
 from controlplane.quotas import services as quotas
@@ -33,40 +34,44 @@ def network_create(  # noqa: PLR0913 - the fields of the request, by name
     *,
     name: str,
     cidr: str | None,
-    dns_servers: list[str],
     labels: dict[str, str],
     ipv6: Ipv6Choice = NO_IPV6,
     mtu: int = DEFAULT_MTU,
+    **of_subnet: Unpack[SubnetFields],
 ) -> Network:
-    """Create a network, with a subnet `default` unless `cidr` is None; its gateway is the first address.
+    """Create a network, with a subnet `default` unless `cidr` is None.
 
     Raises:
-        MtuNotCarried, SubnetInvalid, NetworkNameTaken, QuotaExceeded, AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
+        MtuNotCarried, NetworkNameTaken, QuotaExceeded, SubnetInvalid, GatewayInvalid, ReservedRangeInvalid,
+        DhcpOptionInvalid, AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
+        InvalidRequest: what a subnet has is given, and no `cidr`.
     """
     actor.may_write()
-    if cidr is None and dns_servers:
-        raise InvalidRequest(field="cidr", reason=Message("DNS servers need the range of a subnet."))
-    if cidr is None and ipv6 != NO_IPV6:
-        raise InvalidRequest(field="cidr", reason=Message("IPv6 needs the IPv4 range of a subnet too."))
-    subnet_cidr = parse_cidr(cidr) if cidr is not None else None
+    if cidr is None:
+        _require_no_subnet(of_subnet, ipv6)
     check_name(name)
     require_mtu(mtu)
     with raise_on_violation("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
         network = Network.objects.create(project=project, name=name, labels=check_labels(labels), mtu=mtu)
     quotas.claim(project.pk, network.pk, networks=1)
-    facts = {"name": name, "cidr": cidr, "mtu": mtu}
-    if subnet_cidr is not None:
-        subnet = Subnet.objects.create(
-            network=network,
-            cidr=str(subnet_cidr),
-            gateway_ip=str(parse_gateway(subnet_cidr, None)),
-            dns_servers=dns_servers or settings.DEFAULT_DNS_SERVERS,
-            **choose_ipv6(ipv6, ()),
-        )
-        facts |= {"ipv6_cidr": subnet.ipv6_cidr} if subnet.ipv6_cidr else {}
+    facts: dict[str, Any] = {"name": name, "cidr": cidr, "mtu": mtu}
+    if cidr is not None:
+        subnet = checked_subnet(network, NewSubnet(DEFAULT_SUBNET, cidr, ipv6=ipv6, **of_subnet), ())
+        subnet.save(force_insert=True)
+        set_ones = {option: getattr(subnet, option) for option in ("ipv6_cidr", *FIELDS)}
+        facts |= {option: values for option, values in set_ones.items() if values}
     default_group(project)  # so that its rules can be set before the first instance
     record(actor, "network.create", network.pk, project_id=project.pk, **facts)
     return network
+
+
+def _require_no_subnet(of_subnet: Mapping[str, object], ipv6: Ipv6Choice) -> None:
+    """Raise InvalidRequest if the request of a network without a subnet has a field of its subnet."""
+    if ipv6 != NO_IPV6:
+        raise InvalidRequest(field="cidr", reason=Message("IPv6 needs the IPv4 range of a subnet too."))
+    if given := [field for field, value in of_subnet.items() if value]:
+        reason = Message("{fields}: give the IPv4 range of a subnet too.", fields=", ".join(given))
+        raise InvalidRequest(field="cidr", reason=reason)
 
 
 @transaction.atomic

@@ -1,7 +1,7 @@
 """Subnet writes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
@@ -13,26 +13,18 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel.db import raise_on_violation, write_version
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import SUBNETS_LOCKED
-from controlplane.network.dhcp_options import Options, checked_options, require_options_carried
+from controlplane.network.dhcp_options import checked_options, require_options_carried
 from controlplane.network.errors import (
     SubnetInUse,
     SubnetNameTaken,
     SubnetNotFound,
-    SubnetOverlaps,
     TooManySubnets,
 )
-from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice, choose_ipv6
+from controlplane.network.ipv6_subnets import Ipv6Choice, choose_ipv6
 from controlplane.network.models import Network, PortAddress, Subnet
+from controlplane.network.new_subnets import NewSubnet, checked_subnet
 from controlplane.network.port_rules import request_network
-from controlplane.network.ranges import (
-    as_range,
-    cidrs_of,
-    overlapping,
-    parse_cidr,
-    parse_gateway,
-    parse_ipv6_cidr,
-    parse_reserved,
-)
+from controlplane.network.ranges import as_range, cidrs_of, parse_ipv6_cidr, parse_reserved
 from controlplane.network.services import NAMED_MAX, named, network_lock
 
 SUBNETS_MAX = 16
@@ -53,22 +45,6 @@ class SubnetChange:
     ipv6: Ipv6Choice | None = None
 
 
-@dataclass(frozen=True)
-class NewSubnet:
-    """A subnet to create. `gateway_ip` None: the first address. `ipv6`: a range beside `cidr`."""
-
-    name: str
-    cidr: str
-    gateway_ip: str | None = None
-    dns_servers: list[str] = field(default_factory=list)
-    ntp_servers: list[str] = field(default_factory=list)
-    domain_search: list[str] = field(default_factory=list)
-    static_routes: list[dict[str, str]] = field(default_factory=list)
-    reserved_ranges: list[str] = field(default_factory=list)
-    labels: dict[str, str] = field(default_factory=dict)
-    ipv6: Ipv6Choice = NO_IPV6
-
-
 @transaction.atomic
 def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
     """Create a subnet of the network.
@@ -79,30 +55,18 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
         NetworkNotFound: the network has just been deleted.
     """
     actor.may_write()
-    name, cidr = check_name(new.name), parse_cidr(new.cidr)
-    gateway, options = parse_gateway(cidr, new.gateway_ip), checked_options(str(cidr), _options(new))
+    name = check_name(new.name)
     network_lock(network)
-    require_options_carried(network.pk, options)
     others = list(network.subnets.order_by("pk"))
-    if other := overlapping(cidr, others):
-        raise SubnetOverlaps(field="cidr", cidr=str(cidr), name=other[0].name, other=str(other[1]))
+    subnet = checked_subnet(network, new, others)
+    options = {option: getattr(subnet, option) for option in core.FIELDS}
+    require_options_carried(network.pk, options)
     if len(others) >= SUBNETS_MAX:
         raise TooManySubnets(limit=SUBNETS_MAX)
     with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=name)):
-        subnet = Subnet(
-            network=network,
-            name=name,
-            labels=check_labels(new.labels),
-            cidr=str(cidr),
-            gateway_ip=str(gateway),
-            dns_servers=new.dns_servers or settings.DEFAULT_DNS_SERVERS,
-            **options,
-            **choose_ipv6(new.ipv6, others),
-        )
-        subnet.reserved_ranges = parse_reserved(cidrs_of(subnet), new.reserved_ranges)
         subnet.save(force_insert=True)
     request_network(network.pk)
-    facts = {"network": str(network.pk), "name": name, "cidr": str(cidr), "ipv6_cidr": subnet.ipv6_cidr or None}
+    facts = {"network": str(network.pk), "name": name, "cidr": subnet.cidr, "ipv6_cidr": subnet.ipv6_cidr or None}
     set_ones = {option: values for option, values in options.items() if values}
     record(actor, "subnet.create", subnet.pk, project_id=network.project_id, **facts, **set_ones)
     return subnet
@@ -129,7 +93,8 @@ def subnet_update(actor: Actor, subnet: Subnet, change: SubnetChange) -> Subnet:
         fields["reserved_ranges"] = parse_reserved(cidrs_of(subnet), change.reserved_ranges)
     if change.dns_servers is not None:
         fields["dns_servers"] = change.dns_servers or settings.DEFAULT_DNS_SERVERS
-    options, network = checked_options(subnet.cidr, _options(change)), subnet.network
+    requested = {name: getattr(change, name) for name in core.FIELDS}
+    options, network = checked_options(subnet.cidr, requested), subnet.network
     require_options_carried(network.pk, options)
     fields |= options
     with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=change.name)):
@@ -139,10 +104,6 @@ def subnet_update(actor: Actor, subnet: Subnet, change: SubnetChange) -> Subnet:
     facts = {"network": str(network.pk), "name": change.name, "ipv6_cidr": subnet.ipv6_cidr or None}
     record(actor, "subnet.update", subnet.pk, project_id=network.project_id, **facts, **options)
     return subnet
-
-
-def _options(request: NewSubnet | SubnetChange) -> Options:
-    return {name: getattr(request, name) for name in core.FIELDS}
 
 
 def _change_ipv6(subnet: Subnet, choice: Ipv6Choice) -> dict[str, object]:

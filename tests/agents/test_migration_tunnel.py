@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -369,8 +369,10 @@ def test_tunnel_to_a_missing_socket_ends(tunnel: TunnelPair, tmp_path: Path) -> 
 # ---- libvirt's calls
 
 
-def packet(procedure: int, *, program: int = REMOTE, body: bytes = b"", kind: int = 0, status: int = 0) -> bytes:
-    return struct.pack(">IIIIIII", 28 + len(body), program, 1, procedure, kind, 7, status) + body
+def packet(
+    procedure: int, *, program: int = REMOTE, body: bytes = b"", kind: int = 0, status: int = 0, serial: int = 7
+) -> bytes:
+    return struct.pack(">IIIIIII", 28 + len(body), program, 1, procedure, kind, serial, status) + body
 
 
 @pytest.mark.parametrize("portion", [1, 7, 28, 1000])
@@ -386,16 +388,33 @@ def test_answer_that_ends_a_migration_is_seen_in_any_portions(portion: int) -> N
     is_whole = threading.Event()
     watch = FinishWatch(is_whole)
 
-    def see(data: bytes) -> None:
+    def see(data: bytes, by: Callable[[bytes], None]) -> None:
         for start in range(0, len(data), portion):
-            watch.see(data[start : start + portion])
+            by(data[start : start + portion])
 
-    see(b"".join(before))
+    see(packet(PREPARE, body=b"a definition") + packet(FINISH, body=b"an id"), watch.sent)
+    see(b"".join(before), watch.received)
     assert not is_whole.is_set()
+    see(packet(FINISH), watch.sent)
     answer = packet(FINISH, kind=1, body=b"a domain")
-    see(answer[:-1])
+    see(answer[:-1], watch.received)
     assert not is_whole.is_set(), "libvirt has no answer yet"
-    see(answer[-1:])
+    see(answer[-1:], watch.received)
+    assert is_whole.is_set()
+
+
+def test_answer_to_a_call_that_was_not_made_ends_no_migration() -> None:
+    is_whole = threading.Event()
+    watch = FinishWatch(is_whole)
+    answer = packet(FINISH, kind=1, body=b"a domain", serial=7)
+    watch.received(answer)
+    watch.sent(packet(PREPARE, serial=7) + packet(FINISH, serial=8, kind=1) + packet(FINISH, serial=9))
+    watch.received(answer)
+    watch.received(packet(FINISH, kind=1, serial=8))
+    watch.received(packet(FINISH, kind=1, status=1, serial=9) + packet(FINISH, kind=1, serial=9))
+    assert not is_whole.is_set()
+    watch.sent(packet(FINISH, serial=7))
+    watch.received(answer)
     assert is_whole.is_set()
 
 
@@ -420,6 +439,19 @@ def test_other_call_and_all_after_it_are_refused(other: bytes) -> None:
     gate = MigrationOnly()
     with pytest.raises(PeerRejected):
         gate.passes(packet(OPEN) + other)
+
+
+def test_proxy_matches_the_answer_that_ends_a_migration_with_its_call(tunnel: TunnelPair, tmp_path: Path) -> None:
+    proxy, local = through(tunnel, tmp_path, LIBVIRT)
+    answer = packet(FINISH, kind=1)
+    for sent, is_whole in ((answer, False), (packet(FINISH) + answer, True)):
+        local.sendall(sent)
+        assert local.recv(len(sent), socket.MSG_WAITALL) == sent
+        local.sendall(packet(OPEN))  # which is seen after the answer
+        assert local.recv(28, socket.MSG_WAITALL) == packet(OPEN)
+        assert proxy.is_whole.is_set() == is_whole
+    local.close()
+    proxy.close()
 
 
 def test_unlisted_libvirt_call_ends_the_connection(tunnel: TunnelPair, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from andromede_core.documents.signed import read
 from andromede_core.permits import network_ports
+from controlplane.audit.models import AuditEntry
+from controlplane.compute import egress_attachments
 from controlplane.network.announced_prefixes import announced_routes
 from controlplane.network.models import EgressAddress, PortRulesDocument, PublicAddress, PublicAddressUse
 from controlplane.nodes.models import Node
@@ -172,6 +174,20 @@ def test_policies_are_evaluated_for_each_instance(api: Caller, pool: dict[str, A
     policy_set(cloud.tenant.actor, clauses=[clause], project=cloud.tenant.project)
     assert attach(api).status in (409, 422)
     assert not EgressAddress.objects.exists()
+
+
+def test_audit_entry_of_an_attachment_names_the_first_decisions(
+    api: Caller, pool: dict[str, Any], cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(egress_attachments, "DECISIONS_NAMED_MAX", 2)
+    for name in ("web", "second", "third"):
+        make_instance(api, name)
+    reserve(api)
+    attach(api)
+    decisions = Decision.objects.filter(operation="public-address.attach").order_by("consumer_id")
+    facts = AuditEntry.objects.get(verb="public_address.attach").facts
+    assert facts["decisions"] == [str(each.pk) for each in decisions[:2]]
+    assert facts["decision_count"] == 3
 
 
 def test_attachment_takes_as_many_queries_for_many_instances(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:

@@ -1,3 +1,5 @@
+import pytest
+
 from controlplane.nodes.models import Node
 from tests.api.client import Caller
 from tests.world import Cloud, make_address_pool
@@ -81,3 +83,49 @@ def test_mtu_is_chosen_at_the_creation(api: Caller, cloud: Cloud) -> None:
         assert api.post("networks", too_large | {"mtu": impossible}).problem == (400, "invalid_request", "/mtu")
     Node.objects.update(max_mtu=8950)
     assert api.post("networks", too_large).body["mtu"] == 8950
+
+
+def test_first_subnet_gets_all_that_a_subnet_gets(api: Caller, cloud: Cloud) -> None:
+    options = {
+        "gateway_ip": "10.30.0.254",
+        "ntp_servers": ["10.30.0.5"],
+        "domain_search": ["a.example"],
+        "static_routes": [{"destination": "10.40.0.0/16", "next_hop": "10.30.0.4"}],
+        "reserved_ranges": ["10.30.0.1-10.30.0.9"],
+    }
+    asked = {"name": "full", "cidr": "10.30.0.0/24"} | options
+    network = api.post("networks", asked).body
+    assert {name: network[name] for name in options} == options
+    subnet = api.get("networks/full/subnets/default").body
+    assert {name: subnet[name] for name in options} == options
+    port = api.post("ports", {"network": "full", "name": "card"}).body
+    assert [each["ip"] for each in port["addresses"]] == ["10.30.0.10"]
+    api.patch("networks/full/subnets/default", {"domain_search": []})
+    assert api.get("networks/full").body["domain_search"] == []
+    without = api.post("networks", {"name": "bare", "cidr": "10.31.0.0/24"}).body
+    assert [without[name] for name in options] == ["10.31.0.1", [], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("gateway_ip", "10.31.0.1", (422, "network.subnet.gateway_invalid", "/gateway_ip")),
+        ("reserved_ranges", ["10.31.0.1"], (422, "network.subnet.reserved_range_invalid", "/reserved_ranges/0")),
+        ("domain_search", ["a,b"], (422, "network.subnet.dhcp_option_invalid", "/domain_search/0")),
+        ("ntp_servers", ["224.0.1.1"], (422, "network.subnet.dhcp_option_invalid", "/ntp_servers/0")),
+        (
+            "static_routes",
+            [{"destination": "10.40.0.0/16", "next_hop": "10.31.0.4"}],
+            (422, "network.subnet.dhcp_option_invalid", "/static_routes/0/next_hop"),
+        ),
+    ],
+)
+def test_network_with_an_impossible_subnet_is_not_created(
+    api: Caller, cloud: Cloud, field: str, value: object, problem: tuple[int, str, str]
+) -> None:
+    asked = {"name": "full", "cidr": "10.30.0.0/24", field: value}
+    assert api.post("networks", asked).problem == problem
+    refused = api.post("networks", {"name": "full", field: value})
+    assert refused.problem == (400, "invalid_request", "/cidr")
+    assert field in refused.body["detail"]
+    assert api.get("networks/full").status == 404

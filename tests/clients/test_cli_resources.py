@@ -345,3 +345,13 @@ def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None
     cli.ok("subnet", "delete", "back", "more", "-y")
     assert cli.ok("port", "list", "--address", "10.41.0.4", "-o", "json").json == []
     cli.ok("network", "delete", "back", "-y")
+
+
+def test_network_is_created_with_all_options_of_its_subnet(cli: Inside) -> None:
+    options = ("--ntp-server", "10.43.0.5", "--domain-search", "a.example", "--static-route", "10.50.0.0/16=10.43.0.6")
+    ranges = ("--cidr", "10.43.0.0/24", "--gateway", "10.43.0.9", "--reserved", "10.43.0.1-10.43.0.8")
+    made = cli.ok("network", "create", "full", *ranges, *options, "-o", "json").json
+    assert (made["gateway_ip"], made["reserved_ranges"]) == ("10.43.0.9", ["10.43.0.1-10.43.0.8"])
+    assert (made["ntp_servers"], made["domain_search"]) == (["10.43.0.5"], ["a.example"])
+    assert made["static_routes"] == [{"destination": "10.50.0.0/16", "next_hop": "10.43.0.6"}]
+    cli.ok("network", "delete", "full", "-y")

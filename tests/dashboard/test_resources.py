@@ -10,7 +10,7 @@ from pytest_django import Settings
 from controlplane.catalog.models import Image
 from controlplane.dashboard import cookies
 from controlplane.identity.models import ApiToken, Organization
-from controlplane.network.models import Network, Port, PortAddress, SecurityGroup, SecurityGroupRule
+from controlplane.network.models import Network, Port, PortAddress, SecurityGroup, SecurityGroupRule, Subnet
 from controlplane.network.ports import port_delete
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
@@ -268,6 +268,25 @@ def test_subnet_is_created_and_deleted_on_the_page_of_its_network(home: str, mem
     assert "Delete more" in text_of(member.get(f"{at}/subnets/{subnet.pk}/delete"))
     assert member.post(f"{at}/subnets/{subnet.pk}/delete")["Location"] == at
     assert not cloud.network.subnets.filter(name="more").exists()
+
+
+def test_network_is_created_with_all_options_of_its_subnet(home: str, member: Client, cloud: Cloud) -> None:
+    form = {
+        "name": "full",
+        "cidr": "10.12.0.0/24",
+        "gateway_ip": "10.12.0.9",
+        "ntp_servers": "10.12.0.5, fd00::5",
+        "domain_search": "a.example",
+        "static_routes": "10.40.0.0/16 10.12.0.4",
+        "reserved_ranges": "10.12.0.2-10.12.0.9\n10.12.0.20",
+    }
+    bad = member.post(f"{home}/networks/new", form | {"static_routes": "10.40.0.0/16 10.9.0.4"})
+    assert bad.context["form"].errors.keys() == {"static_routes"}
+    member.post(f"{home}/networks/new", form)
+    subnet = Subnet.objects.get(network__name="full")
+    assert (subnet.gateway_ip, subnet.ntp_servers) == ("10.12.0.9", ["10.12.0.5", "fd00::5"])
+    assert (subnet.domain_search, len(subnet.reserved_ranges)) == (["a.example"], 2)
+    assert subnet.static_routes == [{"destination": "10.40.0.0/16", "next_hop": "10.12.0.4"}]
 
 
 def test_dhcp_options_of_a_subnet_are_edited_on_its_form(home: str, member: Client, cloud: Cloud) -> None:

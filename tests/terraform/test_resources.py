@@ -43,6 +43,10 @@ def block(type_name: str, *lines: str) -> str:
 
 NETWORK = ('cidr = "10.9.0.0/24"', 'name = "one"')
 IPV6 = 'ipv6_cidr = "fd00:9::/64"'
+OPTIONS = (
+    *('gateway_ip = "10.9.0.9"', 'reserved_ranges = ["10.9.0.2-10.9.0.4"]', 'ntp_servers = ["10.9.0.5"]'),
+    *('domain_search = ["a.example"]', 'static_routes = ["10.40.0.0/16=10.9.0.6"]'),
+)
 SUBNET = ("network = andromede_network.lan.id", 'cidr = "10.9.0.0/24"')
 GROUP = ('name = "apart"', 'rule = "anti-affinity"')
 ATTACHED = ("instance = andromede_instance.web.id", "volume = andromede_volume.data.id")
@@ -55,8 +59,13 @@ LIVES = [
     Life(
         "andromede_network.it",
         "networks",
-        block("network", *NETWORK, IPV6, 'dns_servers = ["10.9.0.3"]', 'labels = { env = "test", tier = "web" }'),
-        block("network", NETWORK[0], 'name = "two"', 'dns_servers = ["10.9.0.4"]', 'labels = { env = "prod" }'),
+        block(
+            "network", *NETWORK, IPV6, *OPTIONS, 'dns_servers = ["10.9.0.3"]', 'labels = { env = "test", tier = "web" }'
+        ),
+        block(
+            "network",
+            *(NETWORK[0], OPTIONS[0], 'name = "two"', 'dns_servers = ["10.9.0.4"]', 'labels = { env = "prod" }'),
+        ),
         block("network", 'cidr = "10.8.0.0/24"', 'name = "two"'),
     ),
     Life(
@@ -162,18 +171,14 @@ LIVES = [
     Life(
         "andromede_subnet.it",
         "",
-        block("subnet", *SUBNET, 'name = "one"', 'gateway_ip = "10.9.0.9"'),
+        block("subnet", *SUBNET, OPTIONS[0], 'name = "one"'),
         block(
             "subnet",
             *SUBNET,
             IPV6,
             'name = "two"',
-            'gateway_ip = "10.9.0.9"',
+            *OPTIONS,
             'dns_servers = ["10.9.0.3"]',
-            'reserved_ranges = ["10.9.0.2-10.9.0.4"]',
-            'ntp_servers = ["10.9.0.5"]',
-            'domain_search = ["a.example"]',
-            'static_routes = ["10.40.0.0/16=10.9.0.6"]',
         ),
         block("subnet", SUBNET[0], 'cidr = "10.8.0.0/24"', 'name = "two"'),
         LAN,

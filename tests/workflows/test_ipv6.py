@@ -16,10 +16,11 @@ from controlplane.network.dhcp_options import DHCP_OPTIONS
 from controlplane.network.errors import AddressesInUse, AddressesUnsupported, RoutedElsewhere
 from controlplane.network.ipv6_subnets import Ipv6Choice
 from controlplane.network.models import Network, Port, PortAddress, PortRulesDocument, Subnet
+from controlplane.network.new_subnets import NewSubnet
 from controlplane.network.port_rules_content import LISTED_SUBNETS
 from controlplane.network.ports import NewPort, PortChange, port_create
 from controlplane.network.services import network_create
-from controlplane.network.subnets import NewSubnet, SubnetChange, subnet_create, subnet_update
+from controlplane.network.subnets import SubnetChange, subnet_create, subnet_update
 from controlplane.nodes.models import Node
 from controlplane.operations.errors import Busy
 from controlplane.placement.errors import NoPlace

@@ -36,6 +36,27 @@ def _ipv6_complaint(text: str) -> str | None:
     return None
 
 
+def _options() -> dict[str, Attribute]:
+    """Return the attributes of a subnet that PATCH changes under their names."""
+    texts = {
+        "ntp_servers": "NTP servers of the guests, which learn of a change when they renew their lease.",
+        "domain_search": "Search domains of the guests.",
+        "static_routes": "Routes of the guests, each `range=next hop`, such as `10.40.0.0/16=10.1.0.4`.",
+        "reserved_ranges": "Addresses that no port gets, each `first-last`.",
+    }
+    return {name: Attribute(type=list_of(STRING), description=text, optional=True) for name, text in texts.items()}
+
+
+def _gateway(replaced: str) -> Attribute:
+    return Attribute(
+        type=STRING,
+        description=f"The gateway; the first address unless it is given. A change makes a new {replaced}.",
+        optional=True,
+        computed=True,
+        replace=True,
+    )
+
+
 def _changeable(of: str) -> dict[str, Attribute]:
     """Return the attributes of a subnet that change in place."""
     return {
@@ -88,7 +109,7 @@ def _pool_name(document: Document, like: Values) -> str | None:
 
 class NetworkResource(ApiResource):
     name, kind, noun = "network", "networks", "network"
-    sent = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "dns_servers", "mtu", "labels")
+    sent = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "gateway_ip", "dns_servers", *_options(), "mtu", "labels")
     schema = Schema(
         {
             "id": ID,
@@ -102,8 +123,9 @@ class NetworkResource(ApiResource):
                 checks=(_range_complaint,),
             ),
             **_changeable("its first subnet"),
+            "gateway_ip": _gateway("network"),
+            **_options(),
             "labels": LABELS,
-            "gateway_ip": Attribute(type=STRING, description="The address of the gateway.", computed=True),
             "mtu": Attribute(
                 type=NUMBER,
                 description="The largest packet of the guests, in bytes; default 1500. A change makes a new network.",
@@ -121,28 +143,22 @@ class NetworkResource(ApiResource):
 
     def change(self, work: Work) -> bool:
         """Change the first subnet."""
-        if body := _change(work):
+        options = {name: self.word(name, work.planned[name]) for name in _options() if work.changed(name)}
+        if body := _change(work) | options:
             subnet = self.cloud.api.get(self.path(work.state), deadline=work.deadline)["subnets"][0]
             self.cloud.api.patch(self.path(work.state, "subnets", subnet["id"]), body, deadline=work.deadline)
         return bool(body)
 
+    def word(self, name: str, value: Value) -> Value:
+        return _word(name, value)
+
     def values(self, document: Document, like: Values) -> Values:
-        return super().values(document, like) | {"ipv6_pool": _pool_name(document, like)}
-
-
-def _options() -> dict[str, Attribute]:
-    """Return the DHCP options of a subnet."""
-    texts = {
-        "ntp_servers": "NTP servers of the guests, which learn of a change when they renew their lease.",
-        "domain_search": "Search domains of the guests.",
-        "static_routes": "Routes of the guests, each `range=next hop`, such as `10.40.0.0/16=10.1.0.4`.",
-    }
-    return {name: Attribute(type=list_of(STRING), description=text, optional=True) for name, text in texts.items()}
+        return super().values(_with_routes(document), like) | {"ipv6_pool": _pool_name(document, like)}
 
 
 class SubnetResource(ApiResource):
     name, kind, noun = "subnet", "subnets", "subnet"
-    patched = ("name", "labels", "reserved_ranges", *_options())
+    patched = ("name", "labels", *_options())
     sent = (*patched, "cidr", "ipv6_cidr", "ipv6_pool", "gateway_ip", "dns_servers")
     is_listed = False
     identity = {
@@ -169,18 +185,7 @@ class SubnetResource(ApiResource):
                 checks=(_range_complaint,),
             ),
             **_changeable("the subnet"),
-            "gateway_ip": Attribute(
-                type=STRING,
-                description="The gateway; the first address unless it is given. A change makes a new subnet.",
-                optional=True,
-                computed=True,
-                replace=True,
-            ),
-            "reserved_ranges": Attribute(
-                type=list_of(STRING),
-                description="Addresses that no port gets, each `first-last`.",
-                optional=True,
-            ),
+            "gateway_ip": _gateway("subnet"),
             **_options(),
             "labels": LABELS,
             "created_at": CREATED_AT,
@@ -192,9 +197,7 @@ class SubnetResource(ApiResource):
         return project_path(self.parent_of(values), "networks", values["network"], "subnets")
 
     def word(self, name: str, value: Value) -> Value:
-        if name == "static_routes":
-            return [_route(each) for each in value or []]
-        return [] if name in self.patched and name != "labels" and value is None else value
+        return _word(name, value)
 
     def change(self, work: Work) -> bool:
         if body := _change(work):
@@ -207,8 +210,7 @@ class SubnetResource(ApiResource):
             self.keep_same(plan, "network", project_path(self.parent_of(plan.prior), "networks"))
 
     def values(self, document: Document, like: Values) -> Values:
-        routes = [f"{each['destination']}={each['next_hop']}" for each in document["static_routes"]]
-        return super().values(document | {"static_routes": routes}, like) | {
+        return super().values(_with_routes(document), like) | {
             "network": refer(like.get("network"), document["network"]),
             "ipv6_pool": _pool_name(document, like),
         }
@@ -222,6 +224,19 @@ class SubnetResource(ApiResource):
 
     def import_by_identity(self, identity: Values) -> Values:
         return self._imported({"project": identity.get("project"), "network": identity["network"]}, identity["id"])
+
+
+def _word(name: str, value: Value) -> Value:
+    """Return an attribute of a subnet in the API's form: an option that is not given has no entries."""
+    if name == "static_routes":
+        return [_route(each) for each in value or []]
+    return [] if name in _options() and value is None else value
+
+
+def _with_routes(document: Document) -> Document:
+    """Return the document of a network or a subnet with its routes as the attribute has them."""
+    routes = [f"{each['destination']}={each['next_hop']}" for each in document["static_routes"]]
+    return document | {"static_routes": routes}
 
 
 def _route(text: str) -> Document:

@@ -86,6 +86,30 @@ def test_router_learns_where_an_address_is(lab: BgpLab, announcers: list[Announc
         assert lab.forwards(PUBLIC_IPV6) == "fd77::101"
 
 
+def test_announcers_that_disagree_leave_the_router_a_route_until_both_have_the_newest_list(
+    lab: BgpLab, announcers: list[Announcer]
+) -> None:
+    first, second = announcers
+    with all_running(lab, announcers):
+        for announcer in announcers:
+            announcer.announce({PUBLIC: NODE1})
+        learn(lab, PUBLIC, announcer1=LEARNED1, announcer2=LEARNED1)
+        first.announce({PUBLIC: NODE2}, version=2)
+        learn(lab, PUBLIC, announcer1=LEARNED2, announcer2=LEARNED1)
+        assert lab.forwards(PUBLIC) in {"10.0.7.101", "10.0.7.102"}
+        assert [each.status().version for each in announcers] == [2, 1], "the second one is behind"
+        assert second.announce({PUBLIC: NODE2}, version=2).version == 2
+        learn(lab, PUBLIC, announcer1=LEARNED2, announcer2=LEARNED2)
+        wait_until(lambda: lab.forwards(PUBLIC) == "10.0.7.102", "the newest route in the kernel")
+
+        first.announce({}, version=3)  # the address is withdrawn: by both, or it stays
+        learn(lab, PUBLIC, announcer2=LEARNED2)
+        wait_until(lambda: lab.forwards(PUBLIC) == "10.0.7.102", "the route of the other announcer")
+        second.announce({}, version=3)
+        learn(lab, PUBLIC)
+        wait_until(lambda: lab.forwards(PUBLIC) == "", "no route in the kernel")
+
+
 def test_router_takes_no_address_outside_the_pools(lab: BgpLab, announcers: list[Announcer]) -> None:
     with all_running(lab, announcers):
         for announcer in announcers:

@@ -1,9 +1,12 @@
 """Counters of what security groups drop and of rules that log, on the real namespaces of a node, with root."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 
 import pytest
 
+from agents.node.adapters.network_specs import AllowedAddress
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
 from andromede_core.permits.security_group import Rule, SecurityGroup
 from tests.agents.network import frames
@@ -64,3 +67,21 @@ def test_drops_and_hits_are_counted_by_port_and_rule(node: Node, guests: tuple[G
     assert node.counters(SERVER) == after, "a change of other rules leaves them"
     node.keep_rules()
     assert "were gone" not in node.problems().rules, "counts are no change of the rules"
+
+
+def test_drops_with_an_allowed_mac_are_counted_where_one_port_has_it(node: Node, guests: tuple[Guest, Guest]) -> None:
+    pair = AllowedAddress(ip_network("10.0.0.128/26"), "00:00:5e:00:01:07")
+    node.ensure(replace(NEAR, allowed=(pair,)), SERVER)
+    groups = {GROUP.group: GROUP, OPEN.group: OPEN}
+    near = FilteredPort(NEAR, (NEAR.mac, pair.mac), (GROUP.group,))
+    server = FilteredPort(SERVER, (SERVER.mac,), (OPEN.group,))
+    assert node.filter(PortFilters((near, server), groups)) == ""
+    before = node.counters(NEAR).group_dropped["out"]
+    sent = frames.udp(pair.mac, ip_address("10.0.0.130"), ports=(4000, 53), to=SERVER.mac, target=SERVER.ip)
+    guests[1].send(sent, sent)
+    counted = node.counters(NEAR).group_dropped["out"]
+    assert counted == before + 2
+    sharing = FilteredPort(SERVER, (SERVER.mac, pair.mac), (GROUP.group,))
+    assert node.filter(PortFilters((near, sharing), groups)) == ""
+    guests[1].send(sent)
+    assert node.counters(NEAR).group_dropped["out"] == counted, "two ports of the node may use the address"

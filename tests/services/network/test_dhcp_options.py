@@ -9,10 +9,11 @@ from controlplane.kernel.ids import new_id
 from controlplane.network.dhcp_options import DHCP_OPTIONS
 from controlplane.network.errors import DhcpOptionInvalid, DhcpOptionsUnsupported
 from controlplane.network.models import PortBinding, Subnet
+from controlplane.network.new_subnets import NewSubnet
 from controlplane.network.node_traits import network_traits
 from controlplane.network.ports import instance_port_create
 from controlplane.network.services import network_create
-from controlplane.network.subnets import NewSubnet, SubnetChange, subnet_create, subnet_update
+from controlplane.network.subnets import SubnetChange, subnet_create, subnet_update
 from controlplane.nodes.models import Node
 from tests.world import Cloud, Tenant, make_tenant
 
@@ -65,6 +66,18 @@ def test_options_are_set_changed_alone_and_emptied(tenant: Tenant, subnet: Subne
     assert (subnet.domain_search, subnet.static_routes, len(subnet.ntp_servers)) == ([], [ROUTE], 2)
     facts = AuditEntry.objects.filter(verb="subnet.update").order_by("created_at").values_list("facts", flat=True)
     assert [each.get("domain_search") for each in facts] == [["a.example"], []]
+
+
+def test_options_of_a_first_subnet_are_in_the_audit_log(tenant: Tenant) -> None:
+    options: Any = {"ntp_servers": ["FD00::5"], "domain_search": ["A.Example"], "static_routes": [ROUTE]}
+    network = network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/24", labels={}, **options)
+    subnet = network.subnets.get()
+    assert (subnet.ntp_servers, subnet.domain_search, subnet.static_routes) == (["fd00::5"], ["a.example"], [ROUTE])
+    facts = AuditEntry.objects.get(verb="network.create").facts
+    assert {name: facts[name] for name in options} == options | {
+        "ntp_servers": ["fd00::5"],
+        "domain_search": ["a.example"],
+    }
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -26,10 +26,11 @@ from controlplane.network.errors import (
 )
 from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice
 from controlplane.network.models import AddressPool, Network, Port, PortAddress, Subnet
+from controlplane.network.new_subnets import NewSubnet
 from controlplane.network.ports import NewPort, PortChange, instance_port_create, port_create, port_delete, port_update
 from controlplane.network.selectors import usable_address_pool_get
 from controlplane.network.services import network_create
-from controlplane.network.subnets import NewSubnet, SubnetChange, subnet_create, subnet_delete, subnet_update
+from controlplane.network.subnets import SubnetChange, subnet_create, subnet_delete, subnet_update
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import quota_drift
 from tests.world import Tenant, make_address_pool, make_tenant

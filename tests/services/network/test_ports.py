@@ -24,6 +24,7 @@ from controlplane.network.errors import (
     SubnetNotFound,
 )
 from controlplane.network.models import Network, Port, PortAddress
+from controlplane.network.new_subnets import NewSubnet
 from controlplane.network.ports import (
     NewPort,
     PortChange,
@@ -35,7 +36,7 @@ from controlplane.network.ports import (
 )
 from controlplane.network.selectors import port_get, ports
 from controlplane.network.services import network_create
-from controlplane.network.subnets import NewSubnet, subnet_create
+from controlplane.network.subnets import subnet_create
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.reconcilers import quota_drift

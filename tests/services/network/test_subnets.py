@@ -21,10 +21,11 @@ from controlplane.network.errors import (
     TooManySubnets,
 )
 from controlplane.network.models import Network, PortAddress, Subnet
+from controlplane.network.new_subnets import NewSubnet
 from controlplane.network.ports import instance_port_create, ports_release
 from controlplane.network.selectors import subnet_get
 from controlplane.network.services import network_create, network_delete
-from controlplane.network.subnets import NewSubnet, SubnetChange, subnet_create, subnet_delete, subnet_update
+from controlplane.network.subnets import SubnetChange, subnet_create, subnet_delete, subnet_update
 from tests.world import Tenant, make_tenant
 
 pytestmark = pytest.mark.django_db

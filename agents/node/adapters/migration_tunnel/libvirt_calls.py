@@ -6,6 +6,8 @@ status), each of four bytes, in network order; the length counts itself.
 
 import struct
 import threading
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
 
@@ -16,25 +18,29 @@ REMOTE, KEEPALIVE = 0x20008086, 0x6B656570
 OPEN, CLOSE, SUPPORTS_FEATURE, AUTH_LIST = 1, 2, 60, 66
 PREPARE, FINISH, REGISTER_CLOSE, UNREGISTER_CLOSE = 303, 306, 360, 361
 ALLOWED = frozenset({OPEN, CLOSE, SUPPORTS_FEATURE, AUTH_LIST, PREPARE, FINISH, REGISTER_CLOSE, UNREGISTER_CLOSE})
+CALL, REPLY, OK = 0, 1, 0
 
 
-REPLY, OK = 1, 0
+class Header(NamedTuple):
+    length: int
+    program: int
+    version: int
+    procedure: int
+    kind: int
+    serial: int
+    status: int
 
 
-class FinishWatch:
-    """Watches what the libvirt that calls has received on one connection: when the other one has the whole guest.
+class PacketReader:
+    """Reads the headers of the packets in one direction of a connection."""
 
-    `is_whole` is set by the answer without an error to the call FINISH, which ends a migration at its destination. The
-    answer has to be received whole: with a part of it, the libvirt that calls lets the guest go on.
-    """
-
-    def __init__(self, is_whole: threading.Event) -> None:
-        self._is_whole = is_whole
+    def __init__(self) -> None:
         self._header = bytearray()
         self._left = 0  # of the present packet
-        self._is_finish = False
+        self._present: Header | None = None
 
-    def see(self, data: bytes) -> None:
+    def whole(self, data: bytes) -> Iterator[Header]:
+        """Yield the header of each packet that ends in these bytes, which follow those of the call before."""
         rest = memoryview(data)
         while rest:
             taken = min(self._left or HEADER.size - len(self._header), len(rest))
@@ -44,16 +50,42 @@ class FinishWatch:
                 self._header += rest[:taken]
             rest = rest[taken:]
             if len(self._header) == HEADER.size:
-                self._see_header(*HEADER.unpack(self._header))
+                self._present = Header(*HEADER.unpack(self._header))
+                self._left = max(self._present.length - HEADER.size, 0)
                 self._header.clear()
-            if self._is_finish and not self._left:
-                self._is_whole.set()
+            if self._present is not None and not self._left:
+                yield self._present
+                self._present = None
 
-    def _see_header(
-        self, length: int, program: int, _version: int, procedure: int, kind: int, _serial: int, status: int
-    ) -> None:
-        self._left = max(length - HEADER.size, 0)
-        self._is_finish = (program, procedure, kind, status) == (REMOTE, FINISH, REPLY, OK)
+
+class FinishWatch:
+    """Watches one connection of the libvirt that calls: when the other one says that it has the whole guest.
+
+    `is_whole` is set by the answer without an error to the call FINISH, which ends a migration at its destination. The
+    answer has to be received whole: with a part of it, the libvirt that calls lets the guest go on. An answer to a call
+    that was not made (libvirt matches them by their serials) sets nothing: the destination could end the guest while
+    its memory is still on the way.
+    """
+
+    def __init__(self, is_whole: threading.Event) -> None:
+        self._is_whole = is_whole
+        self._calls, self._answers = PacketReader(), PacketReader()
+        self._serials: set[int] = set()  # of the calls FINISH without an answer
+
+    def sent(self, data: bytes) -> None:
+        """See what the libvirt that calls sends, before it is passed on."""
+        for call in self._calls.whole(data):
+            if (call.program, call.procedure, call.kind) == (REMOTE, FINISH, CALL):
+                self._serials.add(call.serial)
+
+    def received(self, data: bytes) -> None:
+        """See what the libvirt that calls has received."""
+        for answer in self._answers.whole(data):
+            if (answer.program, answer.procedure, answer.kind) != (REMOTE, FINISH, REPLY):
+                continue
+            if answer.serial in self._serials and answer.status == OK:
+                self._is_whole.set()
+            self._serials.discard(answer.serial)
 
 
 class MigrationOnly:

@@ -173,7 +173,7 @@ class TunnelProxy:
             with local, self._connect(channel) as tls:
                 self._keep(local)
                 self._keep(tls)
-                relay(tls, local, delivered=FinishWatch(self.is_whole).see if channel == LIBVIRT else None)
+                relay(tls, local, watch=FinishWatch(self.is_whole) if channel == LIBVIRT else None)
         except (OSError, AdapterError) as exc:
             facts = {"id": self._guest_id, "channel": channel, "problem": str(exc)}
             log.info("outgoing connection closed", extra={"facts": facts})

@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Protocol
 
 CHUNK_BYTES = 2**18
 RECORD_BYTES = 2**16
@@ -12,16 +13,23 @@ MAX_WAITING_BYTES = 2**20
 PART_WITHIN_S = 5.0
 
 
+class Watch(Protocol):
+    def sent(self, data: bytes) -> None: ...
+
+    def received(self, data: bytes) -> None: ...
+
+
 def relay(
     tls: ssl.SSLSocket,
     local: socket.socket,
     *,
     passes: Callable[[bytes], bytes] | None = None,
-    delivered: Callable[[bytes], None] | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Relay until one end is closed and its bytes are delivered.
 
-    `passes` filters the bytes that arrive by TLS; `delivered` is called with those that the local socket has taken.
+    `passes` filters the bytes that arrive by TLS. `watch` sees those that the local socket sends, before they go
+    on, and those that it has taken.
 
     One thread does it all: OpenSSL does not support reading and writing at once.
 
@@ -46,13 +54,15 @@ def relay(
         if local in readable:
             data = _received(local)
             local_is_over = data == b""
+            if watch and data:
+                watch.sent(data)
             outward += data or b""
         if tls in writable:
             _send(tls, outward)
         if local in writable:
             sent = _send(local, inward)
-            if delivered:
-                delivered(sent)
+            if watch:
+                watch.received(sent)
     _close_gracefully(tls)
 
 

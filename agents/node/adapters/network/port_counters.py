@@ -2,8 +2,9 @@
 begin a connection.
 
 They are named counters of nftables, which stay when the rules around them are written again, and one call of nft reads
-those of all ports. A port's packets are found by its own MAC address on its bridge; those with another address that
-it may use are dropped and allowed alike, but not counted for it.
+those of all ports. A port's packets are found by its MAC addresses on its bridge: its own, and those of its allowed
+addresses that no other port of the node may use there. Packets with an address of several ports are dropped and allowed
+alike, but counted for none.
 """
 
 import re
@@ -42,9 +43,9 @@ class Counters:
 
 def of_drops(ports: Iterable[FilteredPort]) -> Counters:
     """Return the counters of what the ports' rules drop, by direction."""
-    found, known = Counters(), list(ports)
+    found, cards = Counters(), _cards(ports)
     for direction, end in ENDS.items():
-        entries = {_card(port): dropped(direction, tap_name(port.port.id)) for port in known}
+        entries = {card: dropped(direction, tap_name(port.port.id)) for card, port in cards.items()}
         found.names.update(entries.values())
         found.maps[_drops_map(direction)] = _map(end, entries)
     return found
@@ -65,11 +66,11 @@ def of_hits(ports: Iterable[FilteredPort], groups: Mapping[str, SecurityGroup]) 
     found = Counters()
     entries: dict[str, dict[str, str]] = defaultdict(dict)
     directions = {}
-    for port in ports:
+    for card, port in _cards(ports).items():
         for rule in _counted(port, groups):
             directions[hits_map(rule)] = ENDS[rule.direction]
             name = f"hit_{rule.id.replace('-', '')}_{tap_name(port.port.id)}"
-            entries[hits_map(rule)][_card(port)] = name
+            entries[hits_map(rule)][card] = name
             found.names.add(name)
     found.maps = {name: _map(directions[name], mine) for name, mine in entries.items()}
     return found
@@ -123,8 +124,19 @@ def _counted(port: FilteredPort, groups: Mapping[str, SecurityGroup]) -> list[Ru
     return [rules[key] for key in sorted(rules)[:MAX_COUNTED_RULES]]
 
 
-def _card(port: FilteredPort) -> str:
-    return f'"{Layout.for_network(port.port.network.id).bridge}" . {port.port.mac}'
+def _cards(ports: Iterable[FilteredPort]) -> dict[str, FilteredPort]:
+    """Return the ports by bridge and MAC address; without the allowed MAC addresses that several ports may use."""
+    users: dict[str, list[FilteredPort]] = defaultdict(list)
+    own: dict[str, FilteredPort] = {}
+    for port in ports:
+        own[_card(port, port.port.mac)] = port
+        for mac in port.macs:
+            users[_card(port, mac)].append(port)
+    return {card: mine[0] for card, mine in users.items() if len(mine) == 1} | own
+
+
+def _card(port: FilteredPort, mac: str) -> str:
+    return f'"{Layout.for_network(port.port.network.id).bridge}" . {mac}'
 
 
 def _drops_map(direction: str) -> str:

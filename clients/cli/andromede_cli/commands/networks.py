@@ -68,6 +68,7 @@ Network = Annotated[str, typer.Argument(metavar="NETWORK", show_default=False, a
 Subnet = Annotated[str, typer.Argument(metavar="SUBNET", show_default=False)]
 Port = Annotated[str, typer.Argument(metavar="PORT", show_default=False, autocompletion=names("ports.list"))]
 Cidr = Annotated[str, typer.Option("--cidr", help=_("Address range (CIDR), such as 10.0.0.0/24."))]
+Gateway = Annotated[str | None, typer.Option("--gateway", help=_("Gateway; default: its first address."))]
 Dns = Annotated[list[str] | None, typer.Option("--dns", help=_("Name server; repeatable."))]
 Ntp = Annotated[list[str] | None, typer.Option("--ntp-server", help=_("NTP server; repeatable."))]
 DomainSearch = Annotated[
@@ -172,7 +173,12 @@ def network_create(
     cidr: Cidr,
     ipv6_cidr: Ipv6Cidr = None,
     ipv6_pool: Ipv6Pool = None,
+    gateway: Gateway = None,
     dns: Dns = None,
+    ntp_server: Ntp = None,
+    domain_search: DomainSearch = None,
+    static_route: StaticRoutes = None,
+    reserved: Reserved = None,
     mtu: Annotated[int | None, typer.Option("--mtu", help=_("The largest packet, in bytes; default: 1500."))] = None,
     label: LabelsOption = None,
 ) -> None:
@@ -180,7 +186,12 @@ def network_create(
         "cidr": cidr,
         "ipv6_cidr": ipv6_cidr,
         "ipv6_pool": ipv6_pool,
+        "gateway_ip": gateway,
         "dns_servers": dns,
+        "ntp_servers": ntp_server,
+        "domain_search": domain_search,
+        "static_routes": _routes(static_route),
+        "reserved_ranges": reserved,
         "mtu": mtu,
         "labels": labels_of(label),
     }
@@ -206,7 +217,7 @@ def subnet_create(
     network: Network,
     name: Name,
     cidr: Cidr,
-    gateway: Annotated[str | None, typer.Option("--gateway", help=_("Gateway; default: its first address."))] = None,
+    gateway: Gateway = None,
     ipv6_cidr: Ipv6Cidr = None,
     ipv6_pool: Ipv6Pool = None,
     dns: Dns = None,

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import RequestRecord as RequestRecord
     from andromede_sdk.models.common import Series as Series
     from andromede_sdk.models.common import SessionWithSecret as SessionWithSecret
+    from andromede_sdk.models.common import StaticRoute as StaticRoute
+    from andromede_sdk.models.common import StaticRouteInput as StaticRouteInput
     from andromede_sdk.models.common import Step as Step
     from andromede_sdk.models.common import TokenWithSecret as TokenWithSecret
     from andromede_sdk.models.common import Try as Try
@@ -206,8 +208,6 @@ if TYPE_CHECKING:
     from andromede_sdk.models.storage_clusters import StorageCluster as StorageCluster
     from andromede_sdk.models.storage_clusters import StorageClusterIncident as StorageClusterIncident
     from andromede_sdk.models.storage_clusters import StorageClusterPool as StorageClusterPool
-    from andromede_sdk.models.subnets import StaticRoute as StaticRoute
-    from andromede_sdk.models.subnets import StaticRouteInput as StaticRouteInput
     from andromede_sdk.models.subnets import Subnet as Subnet
     from andromede_sdk.models.terraform import ProviderPackage as ProviderPackage
     from andromede_sdk.models.terraform import ProviderVersion as ProviderVersion
@@ -448,8 +448,8 @@ PLACES = {
     "SshKey": "andromede_sdk.models.ssh_keys",
     "State": "andromede_sdk.models.terraform_states",
     "StateVersion": "andromede_sdk.models.terraform_states",
-    "StaticRoute": "andromede_sdk.models.subnets",
-    "StaticRouteInput": "andromede_sdk.models.subnets",
+    "StaticRoute": "andromede_sdk.models.common",
+    "StaticRouteInput": "andromede_sdk.models.common",
     "Step": "andromede_sdk.models.common",
     "StorageCluster": "andromede_sdk.models.storage_clusters",
     "StorageClusterIncident": "andromede_sdk.models.storage_clusters",

@@ -491,6 +491,21 @@ class SessionWithSecret(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class StaticRoute(Model):
+    """A route of the guests, beside the default route to the gateway."""
+
+    destination: str
+    next_hop: str
+
+
+class StaticRouteInput(TypedDict):
+    """A route of the guests: to an IPv4 range outside the subnet, by an address of the subnet."""
+
+    destination: str
+    next_hop: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Step(Model):
     """A step.
 

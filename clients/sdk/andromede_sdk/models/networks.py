@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Condition, Error, Named, PortAddress
+    from andromede_sdk.models.common import Condition, Error, Named, PortAddress, StaticRoute
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,7 +27,8 @@ class Network(Model):
 
     `egress_addresses`: one for a zone at most. Where the network has none, what leaves has the address of its node.
 
-    `cidr`, `gateway_ip`, `dns_servers` and the fields of IPv6 are those of its first subnet; empty or null: none."""
+    `cidr`, `gateway_ip`, the fields of IPv6 and of DHCP, and `reserved_ranges` are those of its first subnet; empty or
+    null: none."""
 
     id: str
     name: str
@@ -45,6 +46,10 @@ class Network(Model):
     cidr: str
     gateway_ip: str
     dns_servers: list[str]
+    ntp_servers: list[str]
+    domain_search: list[str]
+    static_routes: list[StaticRoute]
+    reserved_ranges: list[str]
     mtu: int
     subnets: list[SubnetSummary]
     egress_addresses: list[EgressAddress]

@@ -3,27 +3,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Condition, Error, Named
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class StaticRoute(Model):
-    """A route of the guests, beside the default route to the gateway."""
-
-    destination: str
-    next_hop: str
-
-
-class StaticRouteInput(TypedDict):
-    """A route of the guests: to an IPv4 range outside the subnet, by an address of the subnet."""
-
-    destination: str
-    next_hop: str
+    from andromede_sdk.models.common import Condition, Error, Named, StaticRoute
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

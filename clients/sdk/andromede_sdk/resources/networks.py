@@ -48,7 +48,12 @@ class Networks(Resource):
         cidr: str | None = None,
         ipv6_cidr: str | None = None,
         ipv6_pool: str | None = None,
+        gateway_ip: str | None = None,
         dns_servers: Sequence[str] | None = None,
+        ntp_servers: Sequence[str] | None = None,
+        domain_search: Sequence[str] | None = None,
+        static_routes: Sequence[models.StaticRouteInput] | None = None,
+        reserved_ranges: Sequence[str] | None = None,
         mtu: int | None = None,
         labels: Mapping[str, str] | None = None,
         dry_run: bool = False,
@@ -58,8 +63,9 @@ class Networks(Resource):
 
         A network. With `cidr` it gets a subnet `default`; without, it has none until one is created.
 
-        `ipv6_cidr`, `ipv6_pool`: the IPv6 range of this subnet, as for a subnet. `mtu`: the largest packet of the guests,
-        in bytes; above 1500, instances are placed in zones whose nodes all carry it.
+        The fields of IPv6, `gateway_ip`, `reserved_ranges`, the servers, domains and routes are those of this subnet, as
+        for a subnet; none without `cidr`. `mtu`: the largest packet of the guests, in bytes; above 1500, instances are
+        placed in zones whose nodes all carry it.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -73,7 +79,12 @@ class Networks(Resource):
                     "cidr": cidr,
                     "ipv6_cidr": ipv6_cidr,
                     "ipv6_pool": ipv6_pool,
+                    "gateway_ip": gateway_ip,
                     "dns_servers": dns_servers,
+                    "ntp_servers": ntp_servers,
+                    "domain_search": domain_search,
+                    "static_routes": static_routes,
+                    "reserved_ranges": reserved_ranges,
                     "mtu": mtu,
                     "labels": labels,
                 },

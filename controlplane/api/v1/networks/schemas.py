@@ -50,6 +50,11 @@ def static_routes_field(**kwargs: Any) -> serializers.ListField:
     return serializers.ListField(child=StaticRouteIn(), max_length=MAX_ROUTES, **(kwargs or {"default": list}))
 
 
+def reserved_ranges_field(**kwargs: Any) -> serializers.ListField:
+    ranges = Text(max_length=RANGE_LENGTH)
+    return serializers.ListField(child=ranges, max_length=RESERVED_RANGES_MAX, **(kwargs or {"default": list}))
+
+
 class StaticRouteIn(In):
     """A route of the guests: to an IPv4 range outside the subnet, by an address of the subnet."""
 
@@ -99,8 +104,9 @@ class Ipv6RangeOut(Out):
 class NetworkIn(In):
     """A network. With `cidr` it gets a subnet `default`; without, it has none until one is created.
 
-    `ipv6_cidr`, `ipv6_pool`: the IPv6 range of this subnet, as for a subnet. `mtu`: the largest packet of the guests,
-    in bytes; above 1500, instances are placed in zones whose nodes all carry it.
+    The fields of IPv6, `gateway_ip`, `reserved_ranges`, the servers, domains and routes are those of this subnet, as
+    for a subnet; none without `cidr`. `mtu`: the largest packet of the guests, in bytes; above 1500, instances are
+    placed in zones whose nodes all carry it.
     """
 
     example = {"name": "lan", "cidr": "10.10.0.0/24", "dns_servers": ["9.9.9.9"], "labels": {"env": "prod"}}
@@ -109,7 +115,12 @@ class NetworkIn(In):
     cidr = Text(max_length=18, default=None)
     ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, default=None)
     ipv6_pool = Reference(default=None)
+    gateway_ip = serializers.IPAddressField(protocol="IPv4", default=None)
     dns_servers = dns_servers_field()
+    ntp_servers = ntp_servers_field()
+    domain_search = domain_search_field()
+    static_routes = static_routes_field()
+    reserved_ranges = reserved_ranges_field()
     mtu = serializers.IntegerField(min_value=MTU_MIN, max_value=LARGEST_MTU, default=DEFAULT_MTU)
     labels = Labels(default=dict)
 
@@ -146,12 +157,17 @@ class NetworkOut(StaticResourceOut, Ipv6RangeOut):
 
     `egress_addresses`: one for a zone at most. Where the network has none, what leaves has the address of its node.
 
-    `cidr`, `gateway_ip`, `dns_servers` and the fields of IPv6 are those of its first subnet; empty or null: none.
+    `cidr`, `gateway_ip`, the fields of IPv6 and of DHCP, and `reserved_ranges` are those of its first subnet; empty or
+    null: none.
     """
 
     cidr = serializers.SerializerMethodField()
     gateway_ip = serializers.SerializerMethodField()
     dns_servers = serializers.SerializerMethodField()
+    ntp_servers = serializers.SerializerMethodField()
+    domain_search = serializers.SerializerMethodField()
+    static_routes = serializers.SerializerMethodField()
+    reserved_ranges = serializers.SerializerMethodField()
     mtu = serializers.IntegerField()
     subnets = serializers.SerializerMethodField()
     egress_addresses = serializers.SerializerMethodField()
@@ -174,6 +190,26 @@ class NetworkOut(StaticResourceOut, Ipv6RangeOut):
     def get_dns_servers(self, row: Network) -> list[str]:
         first = self._first(row)
         return first.dns_servers if first else []
+
+    @extend_schema_field(serializers.ListField(child=serializers.IPAddressField()))
+    def get_ntp_servers(self, row: Network) -> list[str]:
+        first = self._first(row)
+        return first.ntp_servers if first else []
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_domain_search(self, row: Network) -> list[str]:
+        first = self._first(row)
+        return first.domain_search if first else []
+
+    @extend_schema_field(StaticRouteOut(many=True))
+    def get_static_routes(self, row: Network) -> Any:
+        first = self._first(row)
+        return first.static_routes if first else []
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_reserved_ranges(self, row: Network) -> list[str]:
+        first = self._first(row)
+        return first.reserved_ranges if first else []
 
     @extend_schema_field(SubnetSummaryOut(many=True))
     def get_subnets(self, row: Network) -> Any:
@@ -217,9 +253,7 @@ class SubnetIn(In):
     ntp_servers = ntp_servers_field()
     domain_search = domain_search_field()
     static_routes = static_routes_field()
-    reserved_ranges = serializers.ListField(
-        child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, default=list
-    )
+    reserved_ranges = reserved_ranges_field()
     labels = Labels(default=dict)
 
 
@@ -240,9 +274,7 @@ class SubnetPatch(In):
     ntp_servers = ntp_servers_field(required=False)
     domain_search = domain_search_field(required=False)
     static_routes = static_routes_field(required=False)
-    reserved_ranges = serializers.ListField(
-        child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, required=False
-    )
+    reserved_ranges = reserved_ranges_field(required=False)
     ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, allow_blank=True, required=False)
     ipv6_pool = Reference(required=False)
     labels = LabelsPatch(required=False)

@@ -18,6 +18,7 @@ from controlplane.kernel.views import Body, created, route
 from controlplane.network import selectors, services, subnets
 from controlplane.network.ipv6_subnets import Ipv6Choice
 from controlplane.network.models import Network, Subnet
+from controlplane.network.new_subnets import NewSubnet
 
 NETWORKS = Listing(
     {
@@ -97,7 +98,7 @@ class SubnetList(NetworkView):
     @route("subnet_create", SubnetOut, body=SubnetIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
         ipv6 = self.chosen_ipv6(body)
-        subnet = subnets.subnet_create(self.actor, self.network(), subnets.NewSubnet(**body, ipv6=ipv6))
+        subnet = subnets.subnet_create(self.actor, self.network(), NewSubnet(**body, ipv6=ipv6))
         return created(SubnetOut(subnet).data, request=request)
 
 

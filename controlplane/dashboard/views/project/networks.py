@@ -1,15 +1,19 @@
 """Networks."""
 
-from typing import Any
-
 from django import forms
-from django.conf import settings
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.base_views import Context
-from controlplane.dashboard.forms import NamedForm, split_commas
+from controlplane.dashboard.forms import NAME_FIELD, split_lines
 from controlplane.dashboard.views.crud import CrudCreate, CrudDelete, CrudDetail, CrudEdit, CrudList, ResourceKind
+from controlplane.dashboard.views.project.subnet_forms import (
+    SUBNET_FIELDS,
+    DhcpOptionsForm,
+    gateway_field,
+    ipv6_cidr_field,
+    ipv6_pool_field,
+    reserved_ranges_field,
+)
 
 NETWORK = ResourceKind(
     "networks",
@@ -31,55 +35,16 @@ NETWORK = ResourceKind(
 PARTS_MAX = 200
 
 
-def ipv6_cidr_field() -> forms.CharField:
-    return forms.CharField(
-        label=_("IPv6 range"),
-        help_text=_("A /64 within fd00::/8, such as fd12:3456:789a:1::/64. Leave empty for no IPv6."),
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-
-
-def ipv6_pool_field() -> forms.CharField:
-    return forms.CharField(
-        label=_("IPv6 pool"),
-        help_text=_(
-            "In place of a range: the name of a pool that gives a public /64. Instances with an address of it are "
-            "placed in the zone of the pool."
-        ),
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-
-
-class DnsServersForm(NamedForm):
-    """A name and labels, and the DNS servers of a subnet."""
-
-    dns_servers = forms.CharField(
-        label=_("DNS servers"),
-        help_text=_("IP addresses, separated by commas. Leave empty for the resolver at the gateway."),
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if settings.DEFAULT_DNS_SERVERS:
-            help_text = gettext("IP addresses, separated by commas. Leave empty for those of the platform: {servers}.")
-            self.fields["dns_servers"].help_text = help_text.format(servers=", ".join(settings.DEFAULT_DNS_SERVERS))
-
-    def body(self) -> Context:
-        return super().body() | {"dns_servers": split_commas(self.cleaned_data["dns_servers"])}
-
-
-class NetworkForm(DnsServersForm):
+class NetworkForm(DhcpOptionsForm):
     cidr = forms.CharField(
         label=_("CIDR range"),
-        help_text=_("Such as 10.10.0.0/24. The range cannot be changed later. The first address is the gateway."),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("Such as 10.10.0.0/24. The range cannot be changed later."),
+        widget=forms.TextInput(attrs=NAME_FIELD),
     )
+    gateway_ip = gateway_field()
     ipv6_cidr = ipv6_cidr_field()
     ipv6_pool = ipv6_pool_field()
+    reserved_ranges = reserved_ranges_field()
     mtu = forms.IntegerField(
         label=_("MTU"),
         help_text=_(
@@ -89,7 +54,10 @@ class NetworkForm(DnsServersForm):
         initial=1500,
         required=False,
     )
-    field_order = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "dns_servers", "mtu", "labels")
+    field_order = (*SUBNET_FIELDS, "mtu", "labels")
+
+    def body(self) -> Context:
+        return super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
 
 
 class NetworkList(CrudList):

@@ -15,91 +15,48 @@ from controlplane.dashboard.forms import (
     NamedForm,
     id_choices,
     initial_values,
-    split_commas,
     split_lines,
 )
 from controlplane.dashboard.views.crud import CrudPage
 from controlplane.dashboard.views.project.instance_create import described_port
 from controlplane.dashboard.views.project.instances import CHOICES_MAX, InstancePage
-from controlplane.dashboard.views.project.networks import (
-    NETWORK,
-    DnsServersForm,
+from controlplane.dashboard.views.project.networks import NETWORK
+from controlplane.dashboard.views.project.public_addresses import public_addresses_of, public_ipv6
+from controlplane.dashboard.views.project.subnet_forms import (
+    DHCP_FIELDS,
+    SUBNET_FIELDS,
+    DhcpOptionsForm,
+    gateway_field,
     ipv6_cidr_field,
     ipv6_pool_field,
+    reserved_ranges_field,
 )
-from controlplane.dashboard.views.project.public_addresses import public_addresses_of, public_ipv6
 
 LIMITS = ("to_guest_mbit", "from_guest_mbit")
 IPV6 = ("ipv6_cidr", "ipv6_pool")
-OPTIONS = ("dns_servers", "ntp_servers", "domain_search", "static_routes")
 
 
-def _reserved_ranges() -> forms.CharField:
-    return forms.CharField(
-        label=_("Reserved ranges"),
-        help_text=_("Addresses that no port gets, one range per line, such as 10.20.0.2-10.20.0.9."),
-        required=False,
-        widget=forms.Textarea(attrs=TEXT),
-    )
-
-
-class OptionsForm(DnsServersForm):
-    """A name and labels, and what DHCP tells the guests of a subnet."""
-
-    ntp_servers = forms.CharField(
-        label=_("NTP servers"),
-        help_text=_("IP addresses, separated by commas. Leave empty for none."),
-        required=False,
-        widget=forms.TextInput(attrs=NAME_FIELD),
-    )
-    domain_search = forms.CharField(
-        label=_("Search domains"),
-        help_text=_("Such as example.org, separated by commas. Leave empty for none."),
-        required=False,
-        widget=forms.TextInput(attrs=NAME_FIELD),
-    )
-    static_routes = forms.CharField(
-        label=_("Static routes"),
-        help_text=_("One per line: an IPv4 range and an address of the subnet, such as 10.40.0.0/16 10.20.0.4."),
-        required=False,
-        widget=forms.Textarea(attrs=TEXT),
-    )
-
-    def body(self) -> Context:
-        routes = (line.split(maxsplit=1) for line in split_lines(self.cleaned_data["static_routes"]))
-        return super().body() | {
-            "ntp_servers": split_commas(self.cleaned_data["ntp_servers"]),
-            "domain_search": split_commas(self.cleaned_data["domain_search"]),
-            "static_routes": [{"destination": first, "next_hop": " ".join(rest)} for first, *rest in routes],
-        }
-
-
-class SubnetForm(OptionsForm):
+class SubnetForm(DhcpOptionsForm):
     cidr = forms.CharField(
         label=_("CIDR range"),
         help_text=_("Such as 10.20.0.0/24. It must not overlap another subnet of the network."),
         widget=forms.TextInput(attrs=NAME_FIELD),
     )
-    gateway_ip = forms.CharField(
-        label=_("Gateway"),
-        help_text=_("Leave empty for the first address."),
-        required=False,
-        widget=forms.TextInput(attrs=NAME_FIELD),
-    )
+    gateway_ip = gateway_field()
     ipv6_cidr = ipv6_cidr_field()
     ipv6_pool = ipv6_pool_field()
-    reserved_ranges = _reserved_ranges()
-    field_order = (*("name", "cidr", "gateway_ip", "ipv6_cidr", "ipv6_pool"), *OPTIONS, "reserved_ranges", "labels")
+    reserved_ranges = reserved_ranges_field()
+    field_order = (*SUBNET_FIELDS, "labels")
 
     def body(self) -> Context:
         return super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
 
 
-class SubnetEditForm(OptionsForm):
+class SubnetEditForm(DhcpOptionsForm):
     ipv6_cidr = ipv6_cidr_field()
     ipv6_pool = ipv6_pool_field()
-    reserved_ranges = _reserved_ranges()
-    field_order = (*("name", "ipv6_cidr", "ipv6_pool"), *OPTIONS, "reserved_ranges", "labels")
+    reserved_ranges = reserved_ranges_field()
+    field_order = (*("name", "ipv6_cidr", "ipv6_pool"), *DHCP_FIELDS, "reserved_ranges", "labels")
 
     def body(self) -> Context:
         body = super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
