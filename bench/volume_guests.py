@@ -1,8 +1,8 @@
 """Guests on volumes of each engine: image to started guest, clone to first console line, the pause of snapshots.
 
-The floor makes the disk by the raw tool, and starts the same domain by libvirt alone, as in bench/boot.py. A guest
-stands still from before the call of its node that freezes or pauses it until after the call that ends it, by the log
-of the agent; the floor asks libvirt for the same.
+The floor makes the disk by the raw tool, and starts the same domain by libvirt alone, as in bench/boot.py. A pause is
+from the beginning of the call of the node that freezes or pauses the guest until the end of the call that ends it, by
+the log of the agent; the floor asks libvirt for the same.
 """
 
 import json
@@ -84,23 +84,23 @@ def image_to_started(place: Place, rounds: int, volume_type: str) -> Samples:
         started = next(step for step in ended["steps"] if step["name"] == "start")["finished_at"]
         ours = moment(started) - begun
         disk = timed(lambda: raw_disk(place, volume_type))
-        again, _ = started_again(place, instance["id"])
+        restarted, _ = restarted_by_libvirt(place, instance["id"])
         act = "image_to_started" if number else "first_image_to_started"
         samples[act][0].append(ours)
-        samples[act][1].append(disk + again)
+        samples[act][1].append(disk + restarted)
         place.api.delete_if_there("instances/guest")
     return samples
 
 
-def started_again(place: Place, instance_id: str) -> tuple[float, float]:
+def restarted_by_libvirt(place: Place, instance_id: str) -> tuple[float, float]:
     """Start the guest by libvirt alone: the seconds until it is started, and until its first line on the console."""
     connection = libvirt.open(place.cloud.node(place.name).libvirt_uri)
     text = connection.lookupByUUIDString(instance_id).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
     secrets = [_keep_key(place, connection, auth) for auth in ElementTree.fromstring(text).iter("auth")]
-    again = measure_baseline(place.cloud.node(place.name), instance_id, place.console_log(instance_id))
+    restarted = measure_baseline(place.cloud.node(place.name), instance_id, place.console_log(instance_id))
     for secret in secrets:
         secret.undefine()
-    return again
+    return restarted
 
 
 def _keep_key(place: Place, connection: Any, auth: ElementTree.Element) -> Any:
@@ -153,7 +153,7 @@ def clone_to_first_line(place: Place, rounds: int) -> Samples:
         ours = seconds_until_longer(place.console_log(instance["id"]), 0, begun)
         place.api.wait(instance["operation"])
         disk = timed(lambda: _raw_clone(place, source, snapshot))
-        _, first_line = started_again(place, instance["id"])
+        _, first_line = restarted_by_libvirt(place, instance["id"])
         if number:
             samples["clone_to_first_line"][0].append(ours)
             samples["clone_to_first_line"][1].append(disk + first_line)
@@ -165,7 +165,7 @@ def clone_to_first_line(place: Place, rounds: int) -> Samples:
 
 
 def pauses(place: Place, rounds: int, consistency: str) -> Samples:
-    """Return the seconds for which a guest with two disks stands still, for a snapshot of both.
+    """Return the seconds for which a guest with two disks is paused or frozen, for a snapshot of both.
 
     `consistency`: `filesystem` needs a guest agent, which Debian has.
     """
@@ -216,7 +216,7 @@ def _answers(place: Place) -> bool:
 
 
 def _pause(place: Place, consistency: str) -> float:
-    """Take the snapshots by the API, and return for how long the guest stood still."""
+    """Take the snapshots by the API, and return for how long the guest was paused or frozen."""
     before = time.time()
     body = {"name": "moment", "consistency": consistency}
     carried_out(place.api, "instances/guest/actions/snapshot", body)
@@ -235,7 +235,7 @@ def _calls(place: Place) -> Iterator[dict[str, Any]]:
 
 
 def _raw_pause(place: Place, volumes: list[str], stop: Callable[[], object], go_on: Callable[[], object]) -> float:
-    """Take snapshots by librbd while libvirt has the guest stand still, and return for how long it did."""
+    """Take snapshots by librbd while libvirt has the guest paused or frozen, and return for how long."""
     import rbd
 
     name = str(uuid4())

@@ -5,8 +5,8 @@ the cluster is also opened for its node. The floor is the same by the raw tool, 
 has one OSD with its objects in a file. Needs root.
 
 `changes`: create, snapshot, clone, revert, delete. `moves`: retypes to another engine, in MB/s. `images`: one of
-`--image-gib` to a started guest. `clones`: one to the first line on the console. `pauses`: how long a guest stands
-still for the snapshots of its disks; for the consistency `filesystem` it is Debian, which boots for minutes.
+`--image-gib` to a started guest. `clones`: one to the first line on the console. `pauses`: how long a guest is paused
+or frozen for the snapshots of its disks; for the consistency `filesystem` it is Debian, which boots for minutes.
 `ARGS="--rounds 2 --only changes"` takes less time.
 """
 

@@ -1,4 +1,4 @@
-"""How often the calls of the storage agent open an image: each opening takes several milliseconds, most of a call."""
+"""Openings of images by the calls of the storage agent: each one takes several milliseconds, most of a call."""
 
 from collections.abc import Callable
 from typing import Any
@@ -43,7 +43,7 @@ def test_a_call_opens_an_image_no_more_often_than_it_must(agent: StorageAgent, m
     counts: dict[str, int] = {}
     volume, clone, larger, snapshot = (new_id() for _ in range(4))
     source = {"pool": POOL, "volume": volume, "snapshot": snapshot}
-    with agent.serving(), as_worker(agent.config.access) as cluster:
+    with as_worker(agent.config.access) as cluster:
 
         def count(what: str, call: Callable[..., object], **asked: object) -> None:
             before = len(opened)
