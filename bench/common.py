@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from scripts import services
@@ -51,15 +52,17 @@ def bench_cloud(
     nodes: int = 3,
     agent_options: Sequence[str] = (),
     settings: Mapping[str, str] = UNLIMITED,
+    pool: Path | None = None,
 ) -> Iterator[tuple[Cloud, Api]]:
     """Start a cloud until the block ends, with a project and a network.
 
-    Its PostgreSQL is as durable as in production.
+    Its PostgreSQL is as durable as in production. `pool`: a folder that is a pool of all nodes.
     """
     var = ROOT / "var" / f"bench-{name}"
     zones = dict(list(ZONES.items())[:nodes])
     stack = Stack(var, port=PORT, settings=settings)
-    cloud = Cloud(stack, zones, is_fake=is_fake, agent_options=agent_options, log=print_progress)
+    pools = {} if pool is None else dict.fromkeys(zones, pool)
+    cloud = Cloud(stack, zones, is_fake=is_fake, agent_options=agent_options, pools=pools, log=print_progress)
     cloud.down()
     cloud.forget()
     try:

@@ -3,7 +3,7 @@
 | queue      | operations | process |
 |------------|-------|---------|
 | operations | all others | worker |
-| transfers  | steps that send or copy the bytes of an image, and the inspection of an image | transfer |
+| transfers  | steps that send or copy the bytes of an image, the inspection of an image, and reverts | transfer |
 | imports    | downloads of images from untrusted servers, and images of volumes and snapshots | transfer |
 | urgent     | fencing of nodes and evacuation of their instances | periodic |
 
@@ -22,6 +22,7 @@ KINDS = {
     "image.verify": TRANSFERS,
     "instance.evacuate": URGENT,
     "node.fence": URGENT,
+    "volume.revert": TRANSFERS,
 }
 
 _here: ContextVar[str | None] = ContextVar("queue", default=None)

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
-from controlplane.operations import leases, queues
+from controlplane.operations import leases
 from controlplane.operations.errors import DeadlineExceeded
 from controlplane.operations.models import Operation
 from controlplane.storage.errors import RevertInterrupted
@@ -41,7 +41,7 @@ PASSING = frozenset({"agent.volume_in_use"})
 
 
 def steps(operation: Operation) -> Sequence[Step]:
-    return (Step("close", close), Step("revert", revert, is_final=True, is_transfer=True))
+    return (Step("close", close), Step("revert", revert, is_final=True))
 
 
 def on_success(operation: Operation) -> None:
@@ -66,7 +66,6 @@ def revert(operation: Operation) -> None:
         StepAborted: nothing was copied, and nothing will be: there is no permit, or the cluster will always refuse, as
             without the snapshot; or the operation's time is over. Or the copy cannot be finished.
     """
-    queues.need_transfers()
     volume = _volume(operation)
     snapshot = Snapshot.objects.select_related("pool__cluster").get(pk=operation.args["snapshot"])
     if operation.args.get(MAY_HAVE_BEGUN):

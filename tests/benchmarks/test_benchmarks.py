@@ -37,7 +37,7 @@ SMALL = {
     "stream": "--streams 5",
     "terraform": "--volumes 2",
     "usage": "--guests 1",
-    "volumes": "--rounds 1",
+    "volumes": "--rounds 1 --image-gib 1 --move-mib 64 --consistency crash",
 }
 REAL = {
     "boot",

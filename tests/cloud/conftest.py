@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from agents.lab import Lab
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.control_plane import ROOT, Stack
@@ -90,7 +91,10 @@ SSH_RULE = {"direction": "in", "protocol": "tcp", "first_port": 22}
 @pytest.fixture(scope="package")
 def real_cloud() -> Iterator[Cloud]:
     options = ("--inventory-interval-s", str(INVENTORY_INTERVAL_S))
-    cloud = Cloud(Stack(VAR, port=8020, is_durable=False, settings=SETTINGS), ZONES, agent_options=options)
+    stack = Stack(VAR, port=8020, is_durable=False, settings=SETTINGS)
+    # The first zone has a folder pool, whose libvirt locks the disks in it.
+    pools = {next(iter(ZONES)): Lab(stack.var / "lab").pool_folder}
+    cloud = Cloud(stack, ZONES, agent_options=options, pools=pools)
     cloud.down()
     cloud.forget()
     try:

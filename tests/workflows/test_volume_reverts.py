@@ -18,6 +18,7 @@ from controlplane.node_lifecycle.drain.drains import node_maintain
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
 from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.nodes.models import Node
+from controlplane.operations import queues
 from controlplane.operations.errors import Busy, DeadlineExceeded
 from controlplane.operations.models import Operation, ResourceLock
 from controlplane.placement.models import Permit as PermitRow
@@ -26,7 +27,7 @@ from controlplane.storage.errors import RevertInterrupted, SnapshotsUnsupported
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage_clusters import storage_client
 from controlplane.storage_clusters.errors import StorageClusterRefused, StorageClusterUnreachable
-from controlplane.workflows import cluster_disks
+from controlplane.workflows import cluster_disks, tasks
 from controlplane.workflows.registry import WORKFLOWS
 from tests.services.policies import in_zones, ruled
 from tests.storage_agent import MIXTURE, FakeStorageAgent
@@ -51,6 +52,16 @@ def fence_the_node(shared: Shared) -> str:
     node_id = Volume.objects.get().node_id
     die_with_guests(next(each for each in (shared.here, shared.other) if each.row.pk == node_id))
     return "node.away"
+
+
+def test_revert_is_carried_out_in_one_queue(shared: Shared, agent: FakeStorageAgent) -> None:
+    """Each change of queues is another commit and another wake-up."""
+    snapshot = taken(shared)
+    agent.write(snapshot.volume_id)
+    operation = ask_revert(shared.cloud, snapshot)
+    tasks.run(str(operation.pk), operation.queue)
+    ended = fresh(operation)
+    assert (ended.state, ended.queue, "revert" in agent.calls) == ("succeeded", queues.TRANSFERS, True)
 
 
 @pytest.mark.parametrize("forbid", [tighten, fence_the_node])

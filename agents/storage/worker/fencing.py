@@ -6,6 +6,7 @@ that is dead.
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
@@ -19,35 +20,56 @@ INSTANCE = re.compile(r"(\[[0-9a-f:.]+\]|[0-9.]+):[0-9]+/[1-9][0-9]*")
 ROUNDS = 3
 
 
-def watchers(cluster: Cluster, ioctx: Any, volume: str) -> list[str]:
-    """Return the clients, besides this one, that have the volume open to write."""
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """The clients of a volume, besides this one.
+
+    `watching`: have it open to write. `locking`: have a lock. One that only has a lock may have ended without a word,
+    sleep, or be cut off.
+    """
+
+    watching: frozenset[str]
+    locking: frozenset[str]
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.watching | self.locking
+
+    @property
+    def asleep(self) -> frozenset[str]:
+        return self.locking - self.watching
+
+
+def watchers(cluster: Cluster, image: Any) -> list[str]:
+    """Return the clients, besides this one, that have the open image open to write now."""
+    return sorted({str(each["addr"]) for each in image.watchers_list()} - {cluster.own_address})
+
+
+def holders(cluster: Cluster, ioctx: Any, volume: str) -> Holders:
+    """Open the volume, since librbd keeps the locks of the moment when an image is opened, and return its clients."""
     with opened(ioctx, volume) as image:
-        found = [] if image is None else [str(each["addr"]) for each in image.watchers_list()]
-    return sorted(set(found) - {cluster.own_address})
-
-
-def holders(cluster: Cluster, ioctx: Any, volume: str) -> list[str]:
-    """Return `watchers`, and who has a lock: such a client may have ended without a word, sleep, or be cut off."""
-    locked = {address for _, _, address in _locks(ioctx, volume)} - {cluster.own_address}
-    return sorted({*watchers(cluster, ioctx, volume), *locked})
+        watching = () if image is None else watchers(cluster, image)
+        locking = {address for _, _, address in _locks(image)}
+    return Holders(frozenset(watching), frozenset(locking - {cluster.own_address}))
 
 
 def fence(
     cluster: Cluster, ioctx: Any, volume: str, belongs: Callable[[str], bool], *, with_locks: bool = True
-) -> list[str]:
-    """Fence the clients that have the volume open and `belongs` names, and break their locks; returns them.
+) -> tuple[list[str], Holders]:
+    """Fence the clients that have the volume open and `belongs` names, and break their locks.
 
-    `with_locks`: also those that only have a lock: they ended without a word, or sleep.
+    `with_locks`: also those that only have a lock: they ended without a word, or sleep. Returns the fenced ones, and
+    who is left.
 
     Raises:
         ClusterFailed: new ones came again and again.
     """
     fenced: list[str] = []
     for _ in range(ROUNDS):
-        present = holders(cluster, ioctx, volume) if with_locks else watchers(cluster, ioctx, volume)
-        targets = sorted(filter(belongs, present))
+        found = holders(cluster, ioctx, volume)
+        targets = sorted(filter(belongs, found.all if with_locks else found.watching))
         if not targets:
-            return fenced
+            return fenced, found
         for address in targets:
             _blocklist(cluster, address)
         # The disks that are asked from now on know it, and the next opening begins after it.
@@ -82,19 +104,17 @@ def _blocklist(cluster: Cluster, address: str) -> None:
     cluster.command("osd blocklist", blocklistop="add", addr=address, expire=INSTANCE_S)
 
 
-def _locks(ioctx: Any, volume: str) -> list[tuple[str, str, str]]:
-    """Return client, cookie and address of the owner of each lock; there is at most one."""
-    with opened(ioctx, volume) as image:
-        found = None if image is None else image.list_lockers()
+def _locks(image: Any | None) -> list[tuple[str, str, str]]:
+    """Return client, cookie and address of the owner of each lock at the opening; there is at most one."""
+    found = None if image is None else image.list_lockers()
     return list(found["lockers"]) if found else []
 
 
 def _break_locks(ioctx: Any, volume: str, *, of: set[str]) -> None:
-    for client, cookie, address in _locks(ioctx, volume):
-        if address in of:
-            with opened(ioctx, volume) as image:
-                if image is not None:
-                    image.break_lock(client, cookie)
+    with opened(ioctx, volume) as image:
+        for client, cookie, address in _locks(image):
+            if image is not None and address in of:
+                image.break_lock(client, cookie)
 
 
 def _whole(address: str) -> str:

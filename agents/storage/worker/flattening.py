@@ -70,7 +70,7 @@ def _detaching(
         is_due = len(chain) > MAX_PARENTS or any((each.pool, each.id) in trashed for each in chain)
         if not is_due or parents.has_clones(ioctx, image):
             return None
-    is_held = openings.is_open(cluster, volume=name, pool=pool) or holders(cluster, ioctx, name)
+    is_held = openings.is_open(cluster, volume=name, pool=pool) or holders(cluster, ioctx, name).all
     return None if is_held else chain
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from agents.storage.errors import VolumeMissing
 from agents.storage.worker import intents, parents, records, revert_records
 from agents.storage.worker.cluster import NAMESPACE, Cluster, opened
-from agents.storage.worker.fencing import fence, holders, watchers
+from agents.storage.worker.fencing import fence, holders
 
 RECORDS = "openings"  # an object of the pool
 MAX_OPENINGS = 64  # of one volume; two, while its guest migrates
@@ -68,10 +68,9 @@ def close_volume(cluster: Cluster, *, volume: str, pool: str, node: str, is_dead
     with cluster.volumes(pool) as ioctx:
         intents.settle(cluster, ioctx, volume, pool=pool)
         belongs = _ownership(own, others)
-        fenced = fence(cluster, ioctx, volume, belongs, with_locks=is_dead)
-        left = watchers(cluster, ioctx, volume)
+        fenced, left = fence(cluster, ioctx, volume, belongs, with_locks=is_dead)
     _forget(cluster, pool, volume, node)
-    return {"was_open": own is not None, "fenced": fenced, "watchers": left}
+    return {"was_open": own is not None, "fenced": fenced, "watchers": sorted(left.watching)}
 
 
 def is_open(cluster: Cluster, *, volume: str, pool: str) -> bool:
@@ -89,11 +88,12 @@ def remove_all(cluster: Cluster, *, volume: str, pool: str) -> None:
 def _begin(cluster: Cluster, ioctx: Any, volume: str, *, pool: str, node: str) -> None:
     """Record the opening. Clients that have the volume open without a key are fenced, such as a killed worker."""
     others = _read(cluster, pool, volume)
-    if not others:
-        fence(cluster, ioctx, volume, lambda _: True)
-    before = holders(cluster, ioctx, volume)
+    if others:
+        before = holders(cluster, ioctx, volume)
+    else:
+        _, before = fence(cluster, ioctx, volume, lambda _: True)
     number = max((each.number for each in others), default=0) + 1
-    _write(cluster, pool, volume, Opening(_short(node), number, before))
+    _write(cluster, pool, volume, Opening(_short(node), number, sorted(before.all)))
 
 
 def _ownership(own: Opening | None, others: list[Opening]) -> Callable[[str], bool]:

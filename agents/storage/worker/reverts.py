@@ -21,7 +21,7 @@ from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.fencing import fence, holders, watchers
 from agents.storage.worker.intents import working_on
 from agents.storage.worker.revert_records import Revert
-from agents.storage.worker.snapshots import check_unused, size_of
+from agents.storage.worker.snapshots import check_unused, size_in
 
 REPORT_S = 0.5
 
@@ -44,7 +44,7 @@ def revert(
     with cluster.volumes(pool) as ioctx, working_on(cluster, ioctx, volume, pool=pool):
         last = _last(cluster, volume, pool=pool, generation=generation, snapshot=snapshot)
         if last is not None and last.is_finished:
-            return {"size_bytes": size_bytes, "watchers": watchers(cluster, ioctx, volume)}
+            return {"size_bytes": size_bytes, "watchers": sorted(holders(cluster, ioctx, volume).watching)}
         _copy(cluster, ioctx, volume, Revert(generation, snapshot, size_bytes, is_finished=False), pool=pool)
         return {"size_bytes": size_bytes, "watchers": []}
 
@@ -109,15 +109,17 @@ def _copy(cluster: Cluster, ioctx: Any, volume: str, wanted: Revert, *, pool: st
     _check_revertible(ioctx, volume, pool=pool, wanted=wanted)
     if openings.is_open(cluster, volume=volume, pool=pool):
         raise VolumeInUse(f"A node has a key of volume {volume}: close it.")
-    check_unused(cluster, ioctx, volume)
-    sleepers = holders(cluster, ioctx, volume)
-    fence(cluster, ioctx, volume, lambda address: address in sleepers)
+    found = holders(cluster, ioctx, volume)
+    if found.watching:
+        raise VolumeInUse(f"Volume {volume} is open by {', '.join(sorted(found.watching))}.")
+    if found.asleep:
+        fence(cluster, ioctx, volume, lambda address: address in found.asleep)
     with rbd.Image(ioctx, volume) as image:
-        check_unused(cluster, ioctx, volume)
+        check_unused(cluster, image, volume)
         revert_records.write(cluster, volume, wanted, pool=pool)
         with reported(cluster, pool, image.id()):
             image.rollback_to_snap(wanted.snapshot)
-            if open_by := watchers(cluster, ioctx, volume):
+            if open_by := watchers(cluster, image):
                 raise ClusterFailed(f"Volume {volume} was opened during the copy by {', '.join(open_by)}.")
             image.resize(wanted.size_bytes, False)
     revert_records.write(cluster, volume, replace(wanted, is_finished=True), pool=pool)
@@ -153,7 +155,7 @@ def _check_revertible(ioctx: Any, volume: str, *, pool: str, wanted: Revert) -> 
     with opened(ioctx, volume) as image:
         if image is None:
             raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
-    needed = size_of(ioctx, volume, wanted.snapshot)
+        needed = size_in(image, volume, wanted.snapshot)
     if needed > wanted.size_bytes:
         raise VolumeWouldShrink(
             f"Snapshot {wanted.snapshot} has {needed} bytes; the volume is to have {wanted.size_bytes}."

@@ -97,15 +97,20 @@ def size_of(ioctx: Any, volume: str, snapshot: str) -> int:
         SnapshotMissing: there is none.
     """
     with opened(ioctx, volume) as image:
-        found = None if image is None else _find(image, snapshot)
-        if found is None:
-            raise SnapshotMissing(f"There is no snapshot {snapshot} of volume {volume}.")
-        return int(found["size"])
+        return size_in(image, volume, snapshot)
 
 
-def check_unused(cluster: Cluster, ioctx: Any, volume: str) -> None:
-    """Raise VolumeInUse if a client has the volume open."""
-    open_by = watchers(cluster, ioctx, volume)
+def size_in(image: Any | None, volume: str, snapshot: str) -> int:
+    """Return the size of a snapshot of the open image, which is that of the volume. Raises as size_of."""
+    found = None if image is None else _find(image, snapshot)
+    if found is None:
+        raise SnapshotMissing(f"There is no snapshot {snapshot} of volume {volume}.")
+    return int(found["size"])
+
+
+def check_unused(cluster: Cluster, image: Any | None, volume: str) -> None:
+    """Raise VolumeInUse if a client has the open image open, which is that of the volume."""
+    open_by = [] if image is None else watchers(cluster, image)
     if open_by:
         raise VolumeInUse(f"Volume {volume} is open by {', '.join(open_by)}.")
 
@@ -127,7 +132,7 @@ def _end_sleepers(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> No
     Raises:
         VolumeInUse: a node has a key, so it may be a guest that is cut off for the moment.
     """
-    asleep = {*holders(cluster, ioctx, volume)} - {*watchers(cluster, ioctx, volume)}
+    asleep = holders(cluster, ioctx, volume).asleep
     if not asleep:
         return
     if openings.is_open(cluster, volume=volume, pool=pool):

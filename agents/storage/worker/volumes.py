@@ -42,7 +42,7 @@ def ensure(
         RevertUnfinished: it is to grow, and the revert would take it back to its size.
     """
     with cluster.volumes(pool) as ioctx:
-        found = _size(ioctx, volume)
+        found, open_by = _look(cluster, ioctx, volume)
         if found is None:
             if is_taken_over:
                 raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
@@ -53,7 +53,7 @@ def ensure(
             revert_records.require_finished(cluster, volume, pool=pool)
             with working_on(cluster, ioctx, volume, pool=pool), rbd.Image(ioctx, volume) as image:
                 image.resize(size_bytes, False)
-        return {"size_bytes": max(found or 0, size_bytes), "watchers": watchers(cluster, ioctx, volume)}
+        return {"size_bytes": max(found or 0, size_bytes), "watchers": open_by}
 
 
 def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
@@ -64,9 +64,10 @@ def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
     """
     with cluster.volumes(pool) as ioctx:
         intents.settle(cluster, ioctx, volume, pool=pool)
-        snapshots.check_unused(cluster, ioctx, volume)
-        openings.remove_all(cluster, volume=volume, pool=pool)
-        snapshots.check_unused(cluster, ioctx, volume)
+        with opened(ioctx, volume) as image:
+            snapshots.check_unused(cluster, image, volume)
+            openings.remove_all(cluster, volume=volume, pool=pool)
+            snapshots.check_unused(cluster, image, volume)
         _remove_draft(ioctx, volume)
         revert_records.forget(cluster, volume=volume, pool=pool)
         try:
@@ -99,10 +100,12 @@ def _clone_image(of_images: Any, ioctx: Any, volume: str, *, size_bytes: int, sh
     with opened(of_images, images.name_of(sha256)) as image:
         if image is None or not images.is_complete(image):
             raise ImageMissing(f"There is no image {sha256} in the pool.")
-        needed = image.size() - images.PADDING_BYTES
+        found = image.size()
+    needed = found - images.PADDING_BYTES
     if needed > size_bytes:
         raise VolumeWouldShrink(f"The image needs {needed} bytes; the volume has {size_bytes}.")
-    _clone((of_images, images.name_of(sha256), images.SNAPSHOT), ioctx, volume, size_bytes=size_bytes)
+    source = (of_images, images.name_of(sha256), images.SNAPSHOT)
+    _clone(source, ioctx, volume, size_bytes=size_bytes, source_bytes=found)
 
 
 def _clone_snapshot(cluster: Cluster, ioctx: Any, volume: str, *, size_bytes: int, source: Mapping[str, str]) -> None:
@@ -111,19 +114,25 @@ def _clone_snapshot(cluster: Cluster, ioctx: Any, volume: str, *, size_bytes: in
         needed = snapshots.size_of(of_source, source["volume"], source["snapshot"])
         if needed > size_bytes:
             raise VolumeWouldShrink(f"The snapshot has {needed} bytes; the volume has {size_bytes}.")
-        _clone((of_source, source["volume"], source["snapshot"]), ioctx, volume, size_bytes=size_bytes)
+        snapshot = (of_source, source["volume"], source["snapshot"])
+        _clone(snapshot, ioctx, volume, size_bytes=size_bytes, source_bytes=needed)
 
 
-def _clone(source: tuple[Any, str, str], ioctx: Any, volume: str, *, size_bytes: int) -> None:
+def _clone(source: tuple[Any, str, str], ioctx: Any, volume: str, *, size_bytes: int, source_bytes: int) -> None:
     _remove_draft(ioctx, volume)
     rbd.RBD().clone(*source, ioctx, volume + DRAFT, clone_format=CLONE_FORMAT)
-    with rbd.Image(ioctx, volume + DRAFT) as clone:
-        clone.resize(size_bytes)
+    if size_bytes != source_bytes:
+        with rbd.Image(ioctx, volume + DRAFT) as clone:
+            clone.resize(size_bytes)
     rbd.RBD().rename(ioctx, volume + DRAFT, volume)
 
 
 def _remove_draft(ioctx: Any, volume: str) -> None:
-    with suppress(rbd.ImageNotFound):
+    """Remove what a killed process left. librbd takes long to find nothing: the object that has an image's id, its
+    first one and its last one, tells sooner.
+    """
+    with suppress(rados.ObjectNotFound, rbd.ImageNotFound):
+        ioctx.stat(f"rbd_id.{volume}{DRAFT}")
         rbd.RBD().remove(ioctx, volume + DRAFT)
 
 
@@ -139,6 +148,7 @@ def _described(ioctx: Any, name: str) -> dict[str, object]:
     return {"size_bytes": 0}
 
 
-def _size(ioctx: Any, name: str) -> int | None:
+def _look(cluster: Cluster, ioctx: Any, name: str) -> tuple[int | None, list[str]]:
+    """Return the size, None if there is no such image, and the clients that have it open to write."""
     with opened(ioctx, name) as image:
-        return None if image is None else int(image.size())
+        return (None, []) if image is None else (int(image.size()), watchers(cluster, image))
