@@ -30,8 +30,8 @@ class Interrupted:
 
 
 @pytest.fixture
-def agent(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> StorageAgent:
-    return StorageAgent(tmp_path_factory.mktemp("reverts") / "agent", ceph)
+def agent(apart: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> StorageAgent:
+    return StorageAgent(tmp_path_factory.mktemp("reverts") / "agent", apart)
 
 
 @contextmanager
@@ -82,23 +82,23 @@ def left_interrupted(agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest
 
 
 def test_agent_finishes_a_revert_when_it_starts(
-    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+    agent: StorageAgent, apart: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = interrupted(agent, ceph, monkeypatch)
-    assert digest(ceph, left.volume) != left.wanted
+    left = interrupted(agent, apart, monkeypatch)
+    assert digest(apart, left.volume) != left.wanted
     with agent.serving(trash_interval_s=NEVER_S):
-        wait_until(lambda: digest(ceph, left.volume) == left.wanted, "the copy to be finished")
+        wait_until(lambda: digest(apart, left.volume) == left.wanted, "the copy to be finished")
         assert agent.finish_revert(left.snapshot)
-        write(ceph, left.volume, b"7")
-        written = digest(ceph, left.volume)
+        write(apart, left.volume, b"7")
+        written = digest(apart, left.volume)
         assert agent.finish_revert(left.snapshot), "its answer was lost"
-        assert digest(ceph, left.volume) == written != left.wanted
+        assert digest(apart, left.volume) == written != left.wanted
 
 
 def test_mixture_of_two_contents_is_used_for_nothing_before_the_call_that_finishes_it(
-    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+    agent: StorageAgent, apart: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with left_interrupted(agent, ceph, monkeypatch) as left:
+    with left_interrupted(agent, apart, monkeypatch) as left:
         for attempt in (
             lambda: agent.open(left.volume),
             lambda: agent.snapshot(left.volume),
@@ -110,26 +110,26 @@ def test_mixture_of_two_contents_is_used_for_nothing_before_the_call_that_finish
             assert error.is_retryable
         assert agent.drop(left.other)
         assert agent.finish_revert(left.snapshot)
-        assert digest(ceph, left.volume) == left.wanted
+        assert digest(apart, left.volume) == left.wanted
         agent.open(left.volume)
         agent.close(left.volume)
 
 
 def test_later_revert_replaces_one_that_was_interrupted(
-    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+    agent: StorageAgent, apart: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with left_interrupted(agent, ceph, monkeypatch) as left:
+    with left_interrupted(agent, apart, monkeypatch) as left:
         agent.revert(left.other, generation=2)
-        assert digest(ceph, left.volume) == digest(ceph, left.volume, left.other.snapshot_id)
+        assert digest(apart, left.volume) == digest(apart, left.volume, left.other.snapshot_id)
         assert refusal(lambda: agent.finish_revert(left.snapshot)).code == "storage.stale_generation"
         agent.open(left.volume)
         agent.close(left.volume)
 
 
 def test_later_revert_that_has_not_begun_opens_no_mixture(
-    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+    agent: StorageAgent, apart: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with left_interrupted(agent, ceph, monkeypatch) as left:
+    with left_interrupted(agent, apart, monkeypatch) as left:
         assert not agent.finish_revert(left.other, generation=2)
         assert refusal(lambda: agent.open(left.volume)).code == "storage.revert_unfinished"
         assert agent.finish_revert(left.snapshot)
