@@ -25,6 +25,14 @@ def storage(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield agent
 
 
+@pytest.fixture(scope="session")
+def apart(make_ceph: Callable[[str], CephCluster]) -> CephCluster:
+    """Return a cluster that `storage` does not serve: that agent finishes each interrupted revert that it finds."""
+    cluster = make_ceph("apart")
+    cluster.start()
+    return cluster
+
+
 class Writer:
     """A process that has a volume open as a node's QEMU has it."""
 

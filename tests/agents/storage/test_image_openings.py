@@ -23,8 +23,8 @@ EXPECTED = {
 
 
 @pytest.fixture
-def agent(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> StorageAgent:
-    return StorageAgent(tmp_path_factory.mktemp("openings") / "agent", ceph)
+def agent(apart: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> StorageAgent:
+    return StorageAgent(tmp_path_factory.mktemp("openings") / "agent", apart)
 
 
 def test_a_call_opens_an_image_no_more_often_than_it_must(agent: StorageAgent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,8 +30,8 @@ class Interrupted:
 
 
 @pytest.fixture
-def agent(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> StorageAgent:
-    return StorageAgent(tmp_path_factory.mktemp("reverts") / "agent", ceph)
+def agent(apart: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> StorageAgent:
+    return StorageAgent(tmp_path_factory.mktemp("reverts") / "agent", apart)
 
 
 @contextmanager
@@ -44,47 +44,61 @@ def half(*_: Any) -> Iterator[None]:
 
 
 def interrupted(agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch) -> Interrupted:
-    """Begin a revert, and end its process, which has copied the first of two objects, and has the lock."""
+    """Begin a revert, and end its process, which has copied the first of two objects, and has the lock.
+
+    No agent takes part: one that serves finishes what it finds, and fences the process.
+    """
     import rbd
 
-    from agents.storage.worker import reverts
+    from agents.storage.worker import reverts, snapshots, volumes
 
-    volume = filled(agent, ceph)
-    snapshot, wanted, before = agent.snapshot(volume), digest(ceph, volume), b"1"
-    write(ceph, volume, b"8")
-    write(ceph, volume, b"9", 4 * MIB)
-    other = agent.snapshot(volume)
-    asked = {"volume": volume, "pool": POOL, "snapshot": snapshot.snapshot_id, "size_bytes": SIZE}
+    volume, (first, second) = new_id(), (new_id(), new_id())
+    asked = {"volume": volume, "pool": POOL, "size_bytes": SIZE}
     with as_worker(agent.config.access) as cluster, monkeypatch.context() as patch:
+        volumes.ensure(cluster, source=None, is_taken_over=False, **asked)
+        write(ceph, volume, b"1")
+        write(ceph, volume, b"2", 4 * MIB)
+        snapshots.ensure(cluster, snapshot=first, **asked)
+        wanted = digest(ceph, volume)
+        write(ceph, volume, b"8")
+        write(ceph, volume, b"9", 4 * MIB)
+        snapshots.ensure(cluster, snapshot=second, **asked)
         patch.setattr(reverts, "reported", half)
         with pytest.raises(rbd.Error, match="killed"):
-            reverts.revert(cluster, generation=1, **asked)
-    write(ceph, volume, before)
-    return Interrupted(volume, snapshot, other, wanted)
+            reverts.revert(cluster, snapshot=first, generation=1, **asked)
+    write(ceph, volume, b"1")
+    states = (pb.SnapshotState(volume_id=volume, snapshot_id=each) for each in (first, second))
+    return Interrupted(volume, *states, wanted)
+
+
+@contextmanager
+def left_interrupted(agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interrupted]:
+    """Serve, and interrupt a revert after the round in which the agent looks for them at its start."""
+    found = interrupted(agent, ceph, monkeypatch)
+    with agent.serving(trash_interval_s=NEVER_S):
+        agent.learn(SOURCE)
+        wait_until(lambda: digest(ceph, found.volume) == found.wanted, "the copy to be finished")
+        yield interrupted(agent, ceph, monkeypatch)
 
 
 def test_agent_finishes_a_revert_when_it_starts(
-    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+    agent: StorageAgent, apart: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    left = interrupted(agent, apart, monkeypatch)
+    assert digest(apart, left.volume) != left.wanted
     with agent.serving(trash_interval_s=NEVER_S):
-        agent.learn(SOURCE)
-        left = interrupted(agent, ceph, monkeypatch)
-        assert digest(ceph, left.volume) != left.wanted
-    with agent.serving(trash_interval_s=NEVER_S):
-        wait_until(lambda: digest(ceph, left.volume) == left.wanted, "the copy to be finished")
+        wait_until(lambda: digest(apart, left.volume) == left.wanted, "the copy to be finished")
         assert agent.finish_revert(left.snapshot)
-        write(ceph, left.volume, b"7")
-        written = digest(ceph, left.volume)
+        write(apart, left.volume, b"7")
+        written = digest(apart, left.volume)
         assert agent.finish_revert(left.snapshot), "its answer was lost"
-        assert digest(ceph, left.volume) == written != left.wanted
+        assert digest(apart, left.volume) == written != left.wanted
 
 
 def test_mixture_of_two_contents_is_used_for_nothing_before_the_call_that_finishes_it(
-    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+    agent: StorageAgent, apart: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with agent.serving(trash_interval_s=NEVER_S):
-        agent.learn(SOURCE)
-        left = interrupted(agent, ceph, monkeypatch)
+    with left_interrupted(agent, apart, monkeypatch) as left:
         for attempt in (
             lambda: agent.open(left.volume),
             lambda: agent.snapshot(left.volume),
@@ -96,30 +110,26 @@ def test_mixture_of_two_contents_is_used_for_nothing_before_the_call_that_finish
             assert error.is_retryable
         assert agent.drop(left.other)
         assert agent.finish_revert(left.snapshot)
-        assert digest(ceph, left.volume) == left.wanted
+        assert digest(apart, left.volume) == left.wanted
         agent.open(left.volume)
         agent.close(left.volume)
 
 
 def test_later_revert_replaces_one_that_was_interrupted(
-    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+    agent: StorageAgent, apart: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with agent.serving(trash_interval_s=NEVER_S):
-        agent.learn(SOURCE)
-        left = interrupted(agent, ceph, monkeypatch)
+    with left_interrupted(agent, apart, monkeypatch) as left:
         agent.revert(left.other, generation=2)
-        assert digest(ceph, left.volume) == digest(ceph, left.volume, left.other.snapshot_id)
+        assert digest(apart, left.volume) == digest(apart, left.volume, left.other.snapshot_id)
         assert refusal(lambda: agent.finish_revert(left.snapshot)).code == "storage.stale_generation"
         agent.open(left.volume)
         agent.close(left.volume)
 
 
 def test_later_revert_that_has_not_begun_opens_no_mixture(
-    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+    agent: StorageAgent, apart: CephCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with agent.serving(trash_interval_s=NEVER_S):
-        agent.learn(SOURCE)
-        left = interrupted(agent, ceph, monkeypatch)
+    with left_interrupted(agent, apart, monkeypatch) as left:
         assert not agent.finish_revert(left.other, generation=2)
         assert refusal(lambda: agent.open(left.volume)).code == "storage.revert_unfinished"
         assert agent.finish_revert(left.snapshot)
