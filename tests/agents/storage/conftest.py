@@ -16,9 +16,12 @@ from tests.agents.storage.running import DESTINATION, SOURCE, StorageAgent
 PROGRAM = Path(__file__).with_name("node_client.py")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def storage(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAgent]:
-    """A storage agent that knows two nodes; tests share it, and leave its trust as it is."""
+    """A storage agent that knows two nodes; tests share it, and leave its trust as it is.
+
+    It ends with the tests of this folder: its rounds, five in a second, cost processor time.
+    """
     agent = StorageAgent(tmp_path_factory.mktemp("storage") / "agent", ceph)
     with agent.serving():
         agent.learn(SOURCE, DESTINATION)
