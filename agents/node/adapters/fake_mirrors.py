@@ -29,7 +29,8 @@ class FakeMirrors:
     """Mirrors, and what guests write.
 
     While they are `lagging`, the targets are not ready; while `hanging`, no pivot ends. `written`: how often guests
-    wrote to each disk, by its source; -1: the disk is half copied.
+    wrote to each disk, by its source; -1: the disk is half copied. `forgotten`: volumes of whose pivots the hypervisor
+    knows nothing.
     """
 
     def __init__(self, node: FakeNode) -> None:
@@ -37,6 +38,7 @@ class FakeMirrors:
         self.jobs: dict[UUID, FakeMirror] = {}
         self.is_lagging, self.is_hanging = False, False
         self.written: dict[str, int] = {}
+        self.forgotten: set[UUID] = set()
 
     def write(self, guest_id: UUID, volume_id: UUID) -> None:
         """Have the running guest write to the disk."""
@@ -65,6 +67,11 @@ class FakeMirrors:
     def state(self, mirrored: Mirrored) -> MirrorState:
         with self._node.call("mirror_state"):
             return self._state(mirrored)
+
+    def process_has_target(self, mirrored: Mirrored) -> bool:
+        with self._node.call("process_has_target"):
+            running = self._node.guests[mirrored.guest_id].running
+            return running is not None and mirrored.target.source in {disk.source for disk in running.disks}
 
     def begin(self, mirrored: Mirrored, *, max_bytes_per_s: int) -> None:
         with self._node.call("mirror_disk"):
@@ -100,6 +107,8 @@ class FakeMirrors:
             self.jobs.pop(volume_id, None)
             return MirrorState(MirrorPhase.GONE)
         sources = {disk.source for disk in guest.running.disks}
+        if volume_id in self.forgotten:
+            return MirrorState(MirrorPhase.NONE)
         if mirrored.target.source in sources:
             return MirrorState(MirrorPhase.PIVOTED)
         if mirrored.source.source not in sources:

@@ -4,11 +4,13 @@ The target exists before the copy, with a format that is given and never guessed
 writes zeros, or holes, where the source has holes, so that what was in the target before is not in it afterwards.
 """
 
+import json
 import time
 from typing import Any
 from xml.etree import ElementTree
 
 import libvirt
+import libvirt_qemu
 
 from agents.node import domain_xml
 from agents.node.adapters.libvirt import LibvirtHypervisor, find
@@ -29,6 +31,19 @@ class LibvirtMirrors:
     def state(self, mirrored: Mirrored) -> MirrorState:
         with self._hypervisor.connection.use() as connection:
             return _state(find(connection, mirrored.guest_id), mirrored)
+
+    def process_has_target(self, mirrored: Mirrored) -> bool:
+        with self._hypervisor.connection.use() as connection:
+            domain, volume_id = find(connection, mirrored.guest_id), str(mirrored.source.volume_id)
+            if domain is None:
+                raise AdapterError(f"Guest {mirrored.guest_id} is not defined.", retryable=True)
+            answer = json.loads(libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": "query-block"}), 0))
+        inserted = [each["inserted"] for each in answer.get("return", []) if "inserted" in each]
+        of_volume = [each for each in inserted if volume_id in each["image"]["filename"]]
+        if len(of_volume) != 1:
+            raise AdapterError(f"QEMU of guest {mirrored.guest_id} does not name volume {volume_id}.", retryable=True)
+        is_file = of_volume[0]["drv"] == "qcow2"
+        return bool(is_file == (mirrored.target.rbd is None))
 
     def begin(self, mirrored: Mirrored, *, max_bytes_per_s: int) -> None:
         of_cluster = {each.volume_id: each.rbd.monitors for each in (mirrored.target,) if each.rbd is not None}

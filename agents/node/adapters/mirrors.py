@@ -54,6 +54,15 @@ class Mirrors(Protocol):
             AdapterError: the disk is mirrored to another target.
         """
 
+    def process_has_target(self, mirrored: Mirrored) -> bool:
+        """Return whether the process of the running guest has the target, and not the source.
+
+        It is asked past the hypervisor, which may have been interrupted before it took note of a pivot.
+
+        Raises:
+            AdapterError: the process does not answer, or has neither of them.
+        """
+
     def begin(self, mirrored: Mirrored, *, max_bytes_per_s: int) -> None:
         """Begin to mirror the disk to the target, which exists and is overwritten whole. `max_bytes_per_s` 0: no limit.
 

@@ -115,24 +115,30 @@ def pivot(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> None:
     is_late = is_ready and not _is_level(node, mirrored, spec)
     if is_ready and not is_late:
         node.adapters.mirrors.pivot(mirrored)
-    settle(node, volume_id, is_asked=not is_late)
+    settle(node, volume_id, is_asked=not is_late, is_interrupted=False)
 
 
-def settle(node: Node, volume_id: UUID, *, is_asked: bool = True) -> None:
+def settle(node: Node, volume_id: UUID, *, is_asked: bool = True, is_interrupted: bool = True) -> None:
     """Find out which disk the guest has, record it, and let the guest go on. See above.
 
     The caller holds the locks of the volume and of its guest. `is_asked`: the hypervisor may have been asked to pivot,
-    and may do so yet, so that a mirror that is still there is ended. Otherwise it goes on.
+    and may do so yet, so that a mirror that is still there is ended. Otherwise it goes on. `is_interrupted`: the hypervisor may have been
+    stopped meanwhile, and the guest's own process is asked too.
 
     Raises:
-        AdapterError: the mirror has not ended, or the hypervisor does not answer. The guest stays paused.
+        AdapterError: the mirror has not ended, the hypervisor does not answer, or its memory and the guest's process
+            differ. The guest stays paused. Once its process has ended, the source has all of its data.
     """
     pivot = node.state_store.pivot(volume_id)
     if pivot is None:
         return
     entry = node.state_store.copies.get(volume_id)
-    if is_asked and entry is not None and entry.phase is Phase.MAKING and _has_pivoted(node, volume_id, entry.spec):
-        _record(node, entry)
+    if is_asked and entry is not None and entry.phase is Phase.MAKING:
+        phase = _await_end(node, volume_id, entry.spec)
+        if is_interrupted and phase is not MirrorPhase.GONE:
+            _check_process(node, volume_id, entry.spec, phase)
+        if phase is MirrorPhase.PIVOTED:
+            _record(node, entry)
     if instances.is_wanted(node, pivot.instance_id):
         instances.define(node, pivot.instance_id)
     if pivot.ran:
@@ -159,8 +165,8 @@ def _is_level(node: Node, mirrored: Mirrored, spec: VolumeCopySpec) -> bool:
     return True
 
 
-def _has_pivoted(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> bool:
-    """Return whether the running guest has the copy. One that runs no more wrote nothing to it that the source lacks.
+def _await_end(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> MirrorPhase:
+    """Return what the running guest has. One that runs no more wrote nothing to the copy that the source lacks.
 
     A mirror that is still there is ended: a request to pivot that was sent before an interruption may be under way in
     the hypervisor, which carries out one request after the other.
@@ -175,7 +181,17 @@ def _has_pivoted(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> bool:
         if phase is not MirrorPhase.ENDING:
             _try_to_end(node, volume_id, spec)
         time.sleep(POLL_S)
-    return phase is MirrorPhase.PIVOTED
+    return phase
+
+
+def _check_process(node: Node, volume_id: UUID, spec: VolumeCopySpec, phase: MirrorPhase) -> None:
+    mirrored = _mirrored(node, volume_id, spec)
+    if node.adapters.mirrors.process_has_target(mirrored) is not (phase is MirrorPhase.PIVOTED):
+        raise AdapterError(
+            f"libvirt does not know which disk guest {mirrored.guest_id} has of volume {volume_id}. The guest stays "
+            "paused; end its process, and it starts with the former disk, which has all of its data.",
+            retryable=True,
+        )
 
 
 def _try_to_end(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> None:
