@@ -189,7 +189,8 @@ MIGRATIONS = (
         ADD COLUMN level TEXT NOT NULL DEFAULT 'file-systems' CHECK (level IN ('file-systems', 'execution'));
     """,
     """
-    -- Pivots of guests' disks that were begun, and are not settled: see services/volume_mirrors.py. `id`: of the volume.
+    -- Pivots of guests' disks that were begun, and are not settled: see services/volume_mirrors.py.
+    -- `id`: of the volume.
     CREATE TABLE pivot (
         id TEXT PRIMARY KEY,
         instance_id TEXT NOT NULL,

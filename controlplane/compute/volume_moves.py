@@ -62,7 +62,8 @@ class RetypePlan:
 
     @property
     def is_online(self) -> bool:
-        return runs(self.instance) or not self.copied_gib
+        """Tell if the data is copied while the instance runs."""
+        return bool(self.copied_gib) and runs(self.instance)
 
 
 def is_move(volume: Volume, volume_type: VolumeType) -> bool:

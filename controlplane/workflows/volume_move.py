@@ -1,9 +1,9 @@
 """Move the data of a volume to the place of another type: copy it, let the rows name the copy, erase the source.
 
 No guest has the volume open meanwhile, or the move is online: see below. Until the switch the volume is at its source,
-and a failure is undone at the destination. From the switch on it is at its destination, and the move can be neither undone nor cancelled. The node
-that copies keeps the copy apart from the volume until then: agents/node/services/volume_copies.py. One of the places is
-the disk of that node, the other one in a storage cluster.
+and a failure is undone at the destination. From the switch on it is at its destination, and the move can be neither
+undone nor cancelled. The node that copies keeps the copy apart from the volume until then:
+agents/node/services/volume_copies.py. One of the places is the disk of that node, the other one in a storage cluster.
 
 Of an online move the copy follows what the guest writes, and the guest gets it before the switch: `decide`, the last
 step that policies can refuse, and `pivot`. From the first request to pivot on, the node alone knows which of the places

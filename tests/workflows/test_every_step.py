@@ -402,7 +402,10 @@ STEPS = [
     *thinned(_params(WITH_ROOT_VOLUME), keep_every=3, beginning=2),
 ]
 # Steps that cannot be undone, nor cancelled when they are done.
-FINAL = {"old-root-disk", "move", "settle", "clear-source", "revert", "switch", "finish", "open", "erase"} | {"decide", "pivot"}
+FINAL = {"old-root-disk", "move", "settle", "clear-source", "revert", "switch", "finish", "open", "erase"} | {
+    "decide",
+    "pivot",
+}
 UNDOABLE = [
     param for param in STEPS if not WORKFLOWS[param.values[0].kind].retries_forever and param.values[1] not in FINAL
 ]

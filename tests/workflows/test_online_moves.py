@@ -37,7 +37,7 @@ from tests.workflows.helpers import (
     run_on,
     then,
 )
-from tests.workflows.snapshots import ask_snapshot, cluster
+from tests.workflows.snapshots import ask_snapshot
 from tests.workflows.test_volume_moves import PAIRS, PLACES, ask, held_at, places
 from tests.world import Cloud, run_next_attempt
 
@@ -236,7 +236,7 @@ def test_node_that_boots_in_the_middle_has_all_that_the_guest_wrote(cloud: Cloud
 
 @pytest.mark.parametrize("source", PLACES)
 def test_node_that_is_away_at_the_pivot_is_waited_for(cloud: Cloud, source: str) -> None:
-    """It alone knows which place has all of the data: nothing starts, and nothing is erased, before it is back."""
+    """The node alone knows which place has all of the data: nothing starts, and nothing is erased, without it."""
     rig = Rig(cloud, source)
     operation = run_on(rig.ask(), altered(MOVE, "decide", then(lambda _: cloud.machine.become_unreachable())))
     Operation.objects.filter(pk=operation.pk).update(deadline_at=operation.created_at)
@@ -252,7 +252,7 @@ def test_node_that_is_away_at_the_pivot_is_waited_for(cloud: Cloud, source: str)
     rig.check_content()
 
 
-def test_pivot_with_a_lost_answer_is_asked_again_and_done_once(cloud: Cloud) -> None:
+def test_pivot_with_a_lost_answer_is_retried_and_done_once(cloud: Cloud) -> None:
     rig = Rig(cloud)
     operation = run_on(rig.ask(), altered(MOVE, "pivot", then(explode)))
     rig.write()

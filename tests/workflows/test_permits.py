@@ -56,6 +56,7 @@ FREE = {
     "RemoveImage",
     "RemoveVolume",
     "RemoveVolumeCopy",
+    "PivotVolumeCopy",
     "RemovePort",
     "RemoveInstance",
     "RemoveAttachment",

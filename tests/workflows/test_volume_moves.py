@@ -173,7 +173,7 @@ def test_move_back_after_a_cancelled_one(cloud: Cloud) -> None:
 def test_guest_in_between_snapshots_and_two_clusters_are_refused(cloud: Cloud) -> None:
     instance, volume, kind = make_instance(cloud), make_volume(cloud), cluster(cloud)
     done(attach(cloud, instance, volume)[1])
-    Instance.objects.filter(pk=instance.pk).update(state="crashed")
+    Instance.objects.filter(pk=instance.pk).update(state="error")
     with pytest.raises(VolumeMoveUnderGuest, match="web"):
         ask(cloud, volume, kind)
     Instance.objects.filter(pk=instance.pk).update(state="active")

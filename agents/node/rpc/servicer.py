@@ -148,9 +148,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         self._opened(permit, action, source=spec.source.pool, destination=spec.destination.pool)
         return volume_copy_messages.state(status)
 
-    def PivotVolumeCopy(
-        self, request: pb.PivotVolumeCopyRequest, context: grpc.ServicerContext
-    ) -> pb.VolumeCopyState:
+    def PivotVolumeCopy(self, request: pb.PivotVolumeCopyRequest, context: grpc.ServicerContext) -> pb.VolumeCopyState:
         return volume_copy_messages.state(self._copies.pivot(self._bounded(request.subject)))
 
     def RemoveVolumeCopy(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:

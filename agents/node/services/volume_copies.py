@@ -20,7 +20,6 @@ from uuid import UUID
 from agents.node.adapters.interfaces import Power
 from agents.node.adapters.mirrors import MirrorPhase
 from agents.node.adapters.storage.copying import Copying
-from agents.node.adapters.storage.places import Place
 from agents.node.context import Node
 from agents.node.errors import (
     AdapterError,
@@ -34,7 +33,7 @@ from agents.node.errors import (
     VolumeInUse,
 )
 from agents.node.services import volume_mirrors, volumes
-from agents.node.specs import Subject, VolumeCopySpec, VolumeSpec
+from agents.node.specs import Subject, VolumeCopySpec
 from agents.node.state_store import Entry, Phase
 
 log = logging.getLogger(__name__)
@@ -217,7 +216,8 @@ class VolumeCopies:
     def restore(self) -> None:
         """Begin unfinished copies anew, at the agent's start, up to AT_ONCE: callers repeat their calls for the others.
 
-        Those without their key fail, until it comes again. Mirrors that are there go on. Interrupted pivots are settled.
+        Those without their key fail, until it comes again. Mirrors that are there go on, and interrupted pivots are
+        settled.
         """
         for volume_id in self._node.state_store.pivots():
             self._settle_later(volume_id)

@@ -122,8 +122,8 @@ def settle(node: Node, volume_id: UUID, *, is_asked: bool = True, is_interrupted
     """Find out which disk the guest has, record it, and let the guest go on. See above.
 
     The caller holds the locks of the volume and of its guest. `is_asked`: the hypervisor may have been asked to pivot,
-    and may do so yet, so that a mirror that is still there is ended. Otherwise it goes on. `is_interrupted`: the hypervisor may have been
-    stopped meanwhile, and the guest's own process is asked too.
+    and may do so yet, so that a mirror that is still there is ended; otherwise it goes on. `is_interrupted`: the
+    hypervisor may have been stopped meanwhile, and the guest's own process is asked too.
 
     Raises:
         AdapterError: the mirror has not ended, the hypervisor does not answer, or its memory and the guest's process

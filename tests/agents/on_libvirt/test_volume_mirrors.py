@@ -85,7 +85,9 @@ class Story:
         wait_until(lambda: self.ssh("cat /tmp/done || true").strip() != "", what="the writer to stop")
         return self.ssh("sync; echo 3 > /proc/sys/vm/drop_caches; md5sum < /dev/vdb").split()[0]
 
-    def copy(self, volume: pb.EnsureVolumeRequest, *, generation: int, back: bool = False) -> pb.EnsureVolumeCopyRequest:
+    def copy(
+        self, volume: pb.EnsureVolumeRequest, *, generation: int, back: bool = False
+    ) -> pb.EnsureVolumeCopyRequest:
         rbd = opened(self.cluster, volume, self.agent.node_id, generation=generation).rbd
         own, cluster = pb.VolumePlace(), pb.VolumePlace(pool=NAME, rbd=rbd)
         return pb.EnsureVolumeCopyRequest(
@@ -127,7 +129,6 @@ class Story:
         first, second = [[line.split()[1] for line in text.splitlines() if " vd" in line] for text in listed]
         assert first == second, "the definition names what the guest has"
         return first
-
 
     def next(self, power: "pb.Power") -> None:
         self.guest = specs.next_generation(self.guest, power=power)
@@ -177,7 +178,11 @@ def test_disks_move_to_a_cluster_and_back_while_the_guest_writes(story: Story, c
     story.next(pb.POWER_RUNNING)
     story.agent.wait_for_console(story.guest.subject.id, BOOTED, count=2, within_s=PATIENCE_S)
     assert story.ssh("md5sum < /dev/vdb").split()[0] == digest, "the guest was started from the cluster"
+    _move_back(story)
 
+
+def _move_back(story: Story) -> None:
+    """Move the data disk back while agent and libvirtd are restarted."""
     story.write()
     ended = story.mirror(story.data, generation=4, back=True)
     story.agent.restart()
