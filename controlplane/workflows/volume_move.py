@@ -22,6 +22,7 @@ from functools import partial
 from django.db.models import F
 
 from agents.protocol import agent_pb2 as pb
+from andromede_core.documents.messages import Message
 from controlplane.compute.attachments import instances_booted_from
 from controlplane.compute.volume_moves import MB, MOVE, VOLUME_COPY, move_of, require_ended, volume_move_request
 from controlplane.kernel import clock
@@ -176,7 +177,8 @@ def pivot(operation: Operation) -> None:
     Of a node that never comes back only the place in the storage cluster is left.
 
     Raises:
-        StepAborted: the guest has the source, or ran with it until its end; the volume stays there.
+        StepAborted: the guest has the source, or ran with it until its end, and the volume stays there. Once the
+            operation's time is over, this is so too for a guest that writes more than the copy takes.
     """
     row = move_of(operation)
     if row.destination is None:
@@ -190,8 +192,13 @@ def pivot(operation: Operation) -> None:
         return
     if state.phase == pb.COPY_PHASE_FAILED:
         raise StepAborted(NodeFailed(reason=state.reason))
-    if state.phase != pb.COPY_PHASE_COMPLETED:
-        raise StepPending("the guest gets the copy", delay=POLL_DELAY)
+    if state.phase == pb.COPY_PHASE_COMPLETED:
+        return
+    if clock.now() >= operation.deadline_at:
+        limit_s = int(operation.limit.total_seconds())
+        obstacle = Message("the guest writes more than the copy takes.")
+        raise StepAborted(DeadlineExceeded(limit_s=limit_s, obstacle=obstacle))
+    raise StepPending("the guest gets the copy", delay=POLL_DELAY)
 
 
 # ---- from the switch on

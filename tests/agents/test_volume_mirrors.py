@@ -268,6 +268,9 @@ def test_guest_that_writes_too_fast_goes_on_without_a_pivot(
     assert rig.pivot().phase == pb.COPY_PHASE_READY
     assert (rig.power, rig.place) == (Power.RUNNING, "")
     assert agent.fake.mirrors.jobs[rig.volume_id].max_bytes_per_s == 5 * 10**6, "the limit holds again"
+    monkeypatch.setattr(volume_mirrors, "NEARLY_LEVEL_BYTES", -1)
+    assert rig.pivot().phase == pb.COPY_PHASE_READY
+    assert agent.fake.call_counts["pause"] == 1, "a guest whose copy lacks much is not paused"
     monkeypatch.undo()
     rig.write()
     assert rig.pivot().phase == pb.COPY_PHASE_COMPLETED

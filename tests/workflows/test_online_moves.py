@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from agents.node.adapters.interfaces import Power
+from agents.node.services import volume_mirrors
 from controlplane.audit.selectors import residency_of
 from controlplane.catalog.models import VolumeType
 from controlplane.compute.attachments import volume_detach
@@ -258,6 +259,22 @@ def test_pivot_with_a_lost_answer_is_retried_and_done_once(cloud: Cloud) -> None
     rig.write()
     assert ended(operation).state == "succeeded"
     assert cloud.fake.call_counts["pivot_disk"] == 1
+    rig.write()
+    rig.check_content()
+
+
+def test_guest_that_writes_too_much_keeps_its_disk_when_the_time_is_over(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(cloud)
+    monkeypatch.setattr(volume_mirrors, "NEARLY_LEVEL_BYTES", -1)
+    operation = rig.ask()
+    run_on(operation, altered(MOVE, "decide", then(lambda _: cloud.machine.stop_agent())))
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=operation.created_at)
+    cloud.machine.start_agent()
+    operation = ended(fresh(operation))
+    assert (operation.state, operation.error["code"]) == ("failed", "operation.deadline_exceeded")
+    assert places(cloud, rig.volume) == {"local"}
     rig.write()
     rig.check_content()
 

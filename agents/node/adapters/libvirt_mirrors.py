@@ -13,7 +13,7 @@ import libvirt
 import libvirt_qemu
 
 from agents.node import domain_xml
-from agents.node.adapters.libvirt import LibvirtHypervisor, find
+from agents.node.adapters.libvirt import LibvirtHypervisor, find, unless_gone
 from agents.node.adapters.mirrors import Mirrored, MirrorPhase, MirrorState
 from agents.node.errors import AdapterError
 
@@ -89,7 +89,7 @@ class LibvirtMirrors:
 
 
 def _state(domain: Any, mirrored: Mirrored) -> MirrorState:
-    if domain is None or not domain.isActive():
+    if not _is_active(domain):
         return MirrorState(MirrorPhase.GONE)
     try:
         plugged = domain_xml.plugged_disks(domain.XMLDesc())
@@ -102,11 +102,15 @@ def _state(domain: Any, mirrored: Mirrored) -> MirrorState:
             return MirrorState(MirrorPhase.NONE)
         _check_target(mirror, mirrored)
         job = domain.blockJobInfo(_device(element)) or {}
-    except libvirt.libvirtError as exc:
-        if exc.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+    except libvirt.libvirtError:
+        if not _is_active(domain):
             return MirrorState(MirrorPhase.GONE)
         raise
     return MirrorState(_phase(mirror), int(job.get("end", 0)), int(job.get("cur", 0)))
+
+
+def _is_active(domain: Any) -> bool:
+    return domain is not None and bool(unless_gone(domain.isActive))
 
 
 def _phase(mirror: ElementTree.Element) -> MirrorPhase:
@@ -132,8 +136,8 @@ def _plugged(connection: Any, mirrored: Mirrored) -> tuple[Any, str]:
         AdapterError: the guest does not run, or not with the source.
     """
     domain = find(connection, mirrored.guest_id)
-    is_active = domain is not None and domain.isActive()
-    element = domain_xml.plugged_disks(domain.XMLDesc()).get(mirrored.source.source) if is_active else None
+    plugged = domain_xml.plugged_disks(domain.XMLDesc()) if _is_active(domain) else {}
+    element = plugged.get(mirrored.source.source)
     if element is None:
         raise AdapterError(
             f"Guest {mirrored.guest_id} does not run with volume {mirrored.source.volume_id}.", retryable=True

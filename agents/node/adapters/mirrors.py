@@ -30,9 +30,14 @@ class MirrorState:
     moved_bytes: int = 0
 
     @property
+    def missing_bytes(self) -> int:
+        """Return how much the target lacks now."""
+        return max(0, self.total_bytes - self.moved_bytes)
+
+    @property
     def is_level(self) -> bool:
         """Return whether the target has all that the source has; what the guest writes now is not in it yet."""
-        return self.phase is MirrorPhase.READY and self.moved_bytes >= self.total_bytes
+        return self.phase is MirrorPhase.READY and not self.missing_bytes
 
 
 @dataclass(frozen=True, slots=True)

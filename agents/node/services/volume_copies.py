@@ -154,7 +154,8 @@ class VolumeCopies:
     def pivot(self, subject: Subject) -> CopyStatus:
         """Let the running guest have the online copy, if it is ready. A repetition finds it complete.
 
-        The answer FAILED: the guest has the source, or ran with it until its end.
+        The answer FAILED: the guest has the source, or ran with it until its end. READY: it has the source, and writes
+        more than the copy takes.
 
         Raises:
             NotFound: there is no such copy.
@@ -182,10 +183,11 @@ class VolumeCopies:
             if node.state_store.pivot(volume_id) is not None:
                 volume_mirrors.settle(node, volume_id)
                 return
-            phase = volume_mirrors.state(node, volume_id, spec).phase
-            if phase in (MirrorPhase.READY, MirrorPhase.PIVOTED):
-                volume_mirrors.pivot(node, volume_id, spec)
-            elif phase in (MirrorPhase.GONE, MirrorPhase.NONE):
+            now = volume_mirrors.state(node, volume_id, spec)
+            if now.phase in (MirrorPhase.READY, MirrorPhase.PIVOTED):
+                if now.missing_bytes <= volume_mirrors.NEARLY_LEVEL_BYTES:
+                    volume_mirrors.pivot(node, volume_id, spec)
+            elif now.phase in (MirrorPhase.GONE, MirrorPhase.NONE):
                 self._give_up(volume_id, volume_mirrors.ENDED_BEFORE)
         except AgentError:
             self._settle_later(volume_id)

@@ -39,6 +39,7 @@ from agents.node.state_store import Entry, Phase, Pivot
 log = logging.getLogger(__name__)
 
 LEVEL_WITHIN_S = 3.0  # a guest that writes more than its mirror takes is not kept paused for longer
+NEARLY_LEVEL_BYTES = 64 * 2**20  # a guest is paused only if its mirror lacks no more
 PIVOT_WITHIN_S = 10.0
 POLL_S = 0.05
 ENDED_BEFORE = "The mirror of the disk has ended too early: the guest has stopped, or one of the disks has failed."
