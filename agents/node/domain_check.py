@@ -56,7 +56,7 @@ def read(text: str) -> ET.Element:
 
 
 def _move_auth(disk: ET.Element) -> None:
-    """Move the client of a disk to where the agent defines it: libvirt has it in the source of one that was mirrored."""
+    """Move the client of a disk to where the agent defines it: libvirt has that of a mirrored one in the source."""
     source = disk.find("source")
     auth = source.find("auth") if source is not None else None
     if source is not None and auth is not None and disk.find("auth") is None:
