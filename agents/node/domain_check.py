@@ -50,7 +50,18 @@ def read(text: str) -> ET.Element:
     except ET.ParseError as exc:
         raise ForeignDomain(f"the guest's XML cannot be read: {exc}") from exc
     guest_id(root)
+    for disk in root.iterfind("devices/disk"):
+        _move_auth(disk)
     return root
+
+
+def _move_auth(disk: ET.Element) -> None:
+    """Move the client of a disk to where the agent defines it: libvirt has that of a mirrored one in the source."""
+    source = disk.find("source")
+    auth = source.find("auth") if source is not None else None
+    if source is not None and auth is not None and disk.find("auth") is None:
+        source.remove(auth)
+        disk.append(auth)
 
 
 def guest_id(root: ET.Element) -> UUID:

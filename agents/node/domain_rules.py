@@ -84,6 +84,8 @@ ATTRIBUTES: Mapping[str, Patterns] = {
     "os/type": {"machine": r"q35|pc-q35-\d{1,2}\.\d{1,2}"},
     "cpu": {"check": "none|partial|full", "migratable": "on"},
     "devices/controller": {"index": "0"},
+    # A disk that has changed its place under the guest keeps those of its former place.
+    "devices/disk/driver": {"cache": "writeback", "error_policy": "stop", "rerror_policy": "stop"},
     "devices/disk/source": {"index": NUMBER},
     "devices/disk/target": {"dev": "vd[a-z]{1,2}"},
     "devices/serial/target": {"type": "isa-serial"},

@@ -149,7 +149,7 @@ def plugged_disks(domain_text: str) -> dict[str, ET.Element]:
 
 def disks_of(root: ET.Element) -> dict[str, ET.Element]:
     return {
-        _place(source): element
+        place(source): element
         for element in root.iterfind("devices/disk")
         if (source := element.find("source")) is not None
     }
@@ -222,7 +222,7 @@ def card_text(nic: GuestNic) -> str:
 def disk_sources(domain_text: str) -> list[str]:
     """Return the sources of all disks of any kind; a drive without a medium has none."""
     sources = (element.find("source") for element in ET.fromstring(domain_text).iterfind("devices/disk"))
-    return [_place(source) for source in sources if source is not None]
+    return [place(source) for source in sources if source is not None]
 
 
 def bridges(domain_text: str) -> list[str]:
@@ -231,7 +231,7 @@ def bridges(domain_text: str) -> list[str]:
     return [bridge for source in sources if (bridge := source.get("bridge"))]
 
 
-def _place(source: ET.Element) -> str:
+def place(source: ET.Element) -> str:
     """Return the source as text: a file, an RBD image, or another kind of source."""
     if source.get("protocol") == "rbd":
         return f"{RBD}{source.get('name')}"

@@ -120,6 +120,13 @@ class VolumeInUse(Conflict):
     code = "agent.volume_in_use"
 
 
+class VolumeNotOpen(Conflict):
+    code = "agent.volume_not_open"
+
+    def __init__(self, volume_id: UUID) -> None:
+        super().__init__(f"No guest of this node runs with volume {volume_id}: it cannot be copied online.")
+
+
 class VolumeCopyHeld(Conflict):
     """A copy of the volume has not been ended yet: its removal, which names the place to erase, has to come first."""
 
@@ -284,6 +291,16 @@ class GuestAgentRefused(Conflict):
 
     def __init__(self, guest_id: UUID, answer: str) -> None:
         super().__init__(f"The guest agent of guest {guest_id} answers with an error: {bounded(answer)}")
+
+
+class GuestPivoting(Conflict):
+    """A disk of the guest changes its place. That ends within seconds, unless a storage cluster does not answer."""
+
+    code = "agent.guest_pivoting"
+    retryable = True
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(f"A disk of guest {guest_id} is being moved to its new place. Try again in a moment.")
 
 
 class GuestFrozen(Conflict):

@@ -188,5 +188,14 @@ MIGRATIONS = (
     ALTER TABLE freeze
         ADD COLUMN level TEXT NOT NULL DEFAULT 'file-systems' CHECK (level IN ('file-systems', 'execution'));
     """,
+    """
+    -- Pivots of guests' disks that were begun, and are not settled: see services/volume_mirrors.py.
+    -- `id`: of the volume.
+    CREATE TABLE pivot (
+        id TEXT PRIMARY KEY,
+        instance_id TEXT NOT NULL,
+        ran INTEGER NOT NULL -- whether the guest ran before, and is to be resumed
+    ) WITHOUT ROWID;
+    """,
 )
 OLDEST_READER = 12  # the first schema whose agents can use the newest one

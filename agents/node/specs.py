@@ -55,12 +55,16 @@ class VolumeSpec:
 
 @dataclass(frozen=True, slots=True)
 class VolumeCopySpec:
-    """A whole copy of a volume, from one place to another. `max_bytes_per_s` 0: no limit."""
+    """A whole copy of a volume, from one place to another. `max_bytes_per_s` 0: no limit.
+
+    `is_online`: a running guest has the volume open. The copy follows what the guest writes, until the pivot.
+    """
 
     size_bytes: int
     source: Place
     destination: Place
     max_bytes_per_s: int = 0
+    is_online: bool = field(default=False, metadata=ADDED_LATER)
 
 
 class MetadataAccess(StrEnum):

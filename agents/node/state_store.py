@@ -97,6 +97,14 @@ class Freeze:
     level: FreezeLevel = FreezeLevel.FILE_SYSTEMS
 
 
+@dataclass(frozen=True, slots=True)
+class Pivot:
+    """A pivot of a guest's disk. `ran`: the guest ran before it was paused for the pivot."""
+
+    instance_id: UUID
+    ran: bool
+
+
 @dataclass(frozen=True)
 class Entry(Generic[Spec]):
     """A row. `spec` is decoded on access; a removed resource has none."""
@@ -306,6 +314,29 @@ class StateStore:
     def forget_freeze(self, instance_id: UUID) -> None:
         with self.transaction():
             self.execute("DELETE FROM freeze WHERE id = ?", str(instance_id))
+
+    def pivot(self, volume_id: UUID | str) -> Pivot | None:
+        """Return the pivot of the volume that was begun, and is not settled."""
+        rows = self.execute("SELECT instance_id, ran FROM pivot WHERE id = ?", str(volume_id))
+        return Pivot(UUID(str(rows[0][0])), bool(rows[0][1])) if rows else None
+
+    def pivots(self, instance_id: UUID | None = None) -> list[UUID]:
+        """Return the volumes whose pivots are not settled: all of them, or those of the guest."""
+        rows = self.execute("SELECT id, instance_id FROM pivot ORDER BY id")
+        return [UUID(str(volume_id)) for volume_id, guest in rows if instance_id is None or guest == str(instance_id)]
+
+    def record_pivot(self, volume_id: UUID, pivot: Pivot) -> None:
+        with self.transaction():
+            self.execute(
+                "INSERT INTO pivot (id, instance_id, ran) VALUES (?, ?, ?)",
+                str(volume_id),
+                str(pivot.instance_id),
+                pivot.ran,
+            )
+
+    def forget_pivot(self, volume_id: UUID) -> None:
+        with self.transaction():
+            self.execute("DELETE FROM pivot WHERE id = ?", str(volume_id))
 
     def _end_transaction(self, verb: str) -> None:
         self._depth -= 1

@@ -19,6 +19,7 @@ class CopyPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COPY_PHASE_RUNNING: _ClassVar[CopyPhase]
     COPY_PHASE_COMPLETED: _ClassVar[CopyPhase]
     COPY_PHASE_FAILED: _ClassVar[CopyPhase]
+    COPY_PHASE_READY: _ClassVar[CopyPhase]
 
 class Power(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -94,6 +95,7 @@ COPY_PHASE_UNSPECIFIED: CopyPhase
 COPY_PHASE_RUNNING: CopyPhase
 COPY_PHASE_COMPLETED: CopyPhase
 COPY_PHASE_FAILED: CopyPhase
+COPY_PHASE_READY: CopyPhase
 POWER_UNSPECIFIED: Power
 POWER_RUNNING: Power
 POWER_SHUTDOWN: Power
@@ -244,20 +246,28 @@ class RbdSource(_message.Message):
     def __init__(self, pool: _Optional[str] = ..., image: _Optional[str] = ..., monitors: _Optional[_Iterable[str]] = ..., client: _Optional[str] = ..., key: _Optional[bytes] = ...) -> None: ...
 
 class EnsureVolumeCopyRequest(_message.Message):
-    __slots__ = ("subject", "permit", "size_bytes", "source", "destination", "max_bytes_per_s")
+    __slots__ = ("subject", "permit", "size_bytes", "source", "destination", "max_bytes_per_s", "is_online")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     MAX_BYTES_PER_S_FIELD_NUMBER: _ClassVar[int]
+    IS_ONLINE_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
     size_bytes: int
     source: VolumePlace
     destination: VolumePlace
     max_bytes_per_s: int
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., source: _Optional[_Union[VolumePlace, _Mapping]] = ..., destination: _Optional[_Union[VolumePlace, _Mapping]] = ..., max_bytes_per_s: _Optional[int] = ...) -> None: ...
+    is_online: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., source: _Optional[_Union[VolumePlace, _Mapping]] = ..., destination: _Optional[_Union[VolumePlace, _Mapping]] = ..., max_bytes_per_s: _Optional[int] = ..., is_online: _Optional[bool] = ...) -> None: ...
+
+class PivotVolumeCopyRequest(_message.Message):
+    __slots__ = ("subject",)
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ...) -> None: ...
 
 class VolumePlace(_message.Message):
     __slots__ = ("pool", "rbd")

@@ -89,6 +89,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
                 _registered_method=True)
+        self.PivotVolumeCopy = channel.unary_unary(
+                '/andromede.agent.v1.Agent/PivotVolumeCopy',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.PivotVolumeCopyRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.VolumeCopyState.FromString,
+                _registered_method=True)
         self.EnsurePort = channel.unary_unary(
                 '/andromede.agent.v1.Agent/EnsurePort',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsurePortRequest.SerializeToString,
@@ -257,7 +262,8 @@ class AgentServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EnsureVolumeCopy(self, request, context):
-        """Copies the data of a volume, whole, to another place that this node reaches; no guest may have it open. Begins the copy, or
+        """Copies the data of a volume, whole, to another place that this node reaches; no guest may have it open, or the copy is online:
+        then a guest has to run with it, and the copy follows what the guest writes until PivotVolumeCopy. Begins the copy, or
         begins it anew after a failure, and answers at once: Describe says how far it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -267,6 +273,14 @@ class AgentServicer:
     def RemoveVolumeCopy(self, request, context):
         """Ends a copy. `pool` is the place whose data is erased. That of the destination: the copy is undone. That of the source: the
         copy is the volume from now on; its subject has a higher generation then. Refused where the copy is not complete.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PivotVolumeCopy(self, request, context):
+        """Lets the running guest have an online copy that is ready, instead of the volume: what it writes from then on is in the copy
+        alone, which is complete. FAILED: the guest has the source, or ran with it until its end. The source is kept either way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -473,6 +487,11 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.RemoveVolumeCopy,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
+            ),
+            'PivotVolumeCopy': grpc.unary_unary_rpc_method_handler(
+                    servicer.PivotVolumeCopy,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.PivotVolumeCopyRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.VolumeCopyState.SerializeToString,
             ),
             'EnsurePort': grpc.unary_unary_rpc_method_handler(
                     servicer.EnsurePort,
@@ -872,6 +891,33 @@ class Agent:
             '/andromede.agent.v1.Agent/RemoveVolumeCopy',
             agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PivotVolumeCopy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/PivotVolumeCopy',
+            agents_dot_protocol_dot_agent__pb2.PivotVolumeCopyRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.VolumeCopyState.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from controlplane.compute.models import Instance
-from controlplane.compute.volume_moves import require_off, require_usable
+from controlplane.compute.volume_moves import require_movable, require_usable
 from controlplane.compute.volume_reverts import check_revert, instance_with, require_guest_off
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.services import require_unlocked
@@ -65,7 +65,7 @@ def _can_revert(volume: Volume) -> None:
 
 def _require_idle(holder: Instance | None) -> None:
     """Raise the errors of a move about the instance that has the volume, which the move locks too."""
-    require_off(holder)
+    require_movable(holder)
     if holder is not None:
         require_unlocked(holder.pk)
 

@@ -32,6 +32,7 @@ from controlplane.storage.services import require_no_snapshots, require_volume_s
 from controlplane.storage.snapshot_sources import require_not_read
 
 MOVE = "volume.move"
+VOLUME_MIRROR = "volume-mirror"  # the trait of nodes whose agents do so while a guest has the volume open
 VOLUME_COPY = "volume-copy"  # the trait of nodes whose agents copy volumes, and the kind of what they have to end
 LIMIT, SLOWEST_MB_PER_S = timedelta(minutes=30), 20  # of a move: that time, and the copy at that rate
 MB = 10**6
@@ -41,7 +42,8 @@ MB = 10**6
 class RetypePlan:
     """The effect of another type: in another place the data is copied, then erased at its source.
 
-    Id, name, attachment and snapshot schedules of the volume stay. `instance` has the volume.
+    Id, name, attachment and snapshot schedules of the volume stay. `instance` has the volume, and runs on meanwhile if
+    the move is online.
     """
 
     volume: Volume
@@ -57,6 +59,11 @@ class RetypePlan:
     def copied_gib(self) -> int:
         """Return the data that is copied; 0: the volume stays in its place."""
         return self.volume.size_gib if is_move(self.volume, self.volume_type) else 0
+
+    @property
+    def is_online(self) -> bool:
+        """Tell if the data is copied while the instance runs."""
+        return bool(self.copied_gib) and runs(self.instance)
 
 
 def is_move(volume: Volume, volume_type: VolumeType) -> bool:
@@ -82,7 +89,8 @@ def volume_move(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb
 
     Raises:
         VolumeWrongState, VolumeHasSnapshots, VolumeReadForImage
-        VolumeMoveUnderGuest: the volume is attached to an instance that is not off.
+        VolumeMoveUnderGuest: the volume is attached to an instance that is neither off, nor runs where disks of running
+            guests can be moved.
         VolumeTypeElsewhere: not one of the places is the disk of a node and the other one in a storage cluster.
         VolumeMoveNotEnded: a node has still to erase what the last move left there.
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable, Busy.
@@ -112,7 +120,8 @@ def volume_move_request(volume_move: VolumeMove) -> PlacementRequest:
         zones=(zone,),
         near=(volume.pk,) if volume_move.source_pool is None or holder is not None else (),
         pools=tuple(pools),
-        traits=io_limits(volume_move.volume_type, volume.size_gib).traits | {VOLUME_COPY},
+        traits=io_limits(volume_move.volume_type, volume.size_gib).traits
+        | {VOLUME_MIRROR if volume_move.is_online else VOLUME_COPY},
         move=volume_move.pk,
         sources=(DataSource.of(holder),) if holder is not None else (),
     )
@@ -123,7 +132,7 @@ def check_move(volume: Volume, volume_type: VolumeType) -> None:
     require_usable(volume)
     require_no_snapshots(volume)
     require_not_read(volume)
-    require_off(instance_with(volume))
+    require_movable(instance_with(volume))
     require_ended(volume.pk)
     if not _are_a_pair(volume, volume_type):
         where, wanted = place_of(volume.pool.name if volume.pool is not None else ""), place_of(volume_type.pool)
@@ -152,10 +161,17 @@ def require_usable(volume: Volume) -> None:
     require_volume_state(volume, "available", "in-use")
 
 
-def require_off(instance: Instance | None) -> None:
-    """Raise VolumeMoveUnderGuest if the volume is attached to this instance, which is not off."""
-    if instance is not None and instance.state != "stopped":
+def require_movable(instance: Instance | None) -> None:
+    """Raise VolumeMoveUnderGuest unless this instance, which has the volume, is off, or lets it be moved online."""
+    if instance is not None and instance.state != "stopped" and not runs(instance):
         raise VolumeMoveUnderGuest(instance=instance.name, state=instance.state)
+
+
+def runs(instance: Instance | None) -> bool:
+    """Tell if the instance, which has a volume, runs on a node that moves disks of running guests."""
+    if instance is None or instance.state != "active" or instance.node is None:
+        return False
+    return VOLUME_MIRROR in instance.node.traits
 
 
 def _new(volume: Volume, volume_type: VolumeType, max_mb_per_s: int) -> VolumeMove:
@@ -168,6 +184,7 @@ def _new(volume: Volume, volume_type: VolumeType, max_mb_per_s: int) -> VolumeMo
         source=volume.node,
         source_pool=volume.pool,
         max_mb_per_s=max_mb_per_s,
+        is_online=runs(instance_with(volume)),
         total_bytes=volume.size_gib * GIB,
     )
 
@@ -176,6 +193,7 @@ def _new(volume: Volume, volume_type: VolumeType, max_mb_per_s: int) -> VolumeMo
 def _move(actor: Actor, new: VolumeMove) -> Operation:
     volume, was = new.volume, (new.source.pk, new.source_pool_id, new.volume.size_gib)
     volume_lock(volume)
+    new.is_online = runs(instance_with(volume))
     operation = enqueue(actor, _operation_request(new))
     check_move(volume, new.volume_type)
     if (volume.node_id, volume.pool_id, volume.size_gib) != was:
@@ -191,7 +209,7 @@ def _move(actor: Actor, new: VolumeMove) -> Operation:
 
 
 def _operation_request(new: VolumeMove) -> OperationRequest:
-    """Return the request. It locks the instance that has the volume too, which is not started meanwhile."""
+    """Return the request. It locks the instance that has the volume too, which nothing else is done with meanwhile."""
     volume, limits = new.volume, io_limits(new.volume_type, new.volume.size_gib)
     holder = instance_with(volume)
     locked = [volume.pk, *([holder.pk] if holder is not None else ())]
@@ -200,6 +218,7 @@ def _operation_request(new: VolumeMove) -> OperationRequest:
         "volume_type": new.volume_type.pk,
         "max_mb_per_s": new.max_mb_per_s,
         "limits": {"iops": limits.iops, "mb_per_s": limits.mb_per_s},
+        "is_online": new.is_online,
     }
     deadline = LIMIT + timedelta(seconds=new.total_bytes // rate)
     return OperationRequest(MOVE, volume.project_id, locked, args, resource_name=volume.name, deadline=deadline)

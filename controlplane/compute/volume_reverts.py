@@ -66,7 +66,8 @@ def volume_revert(actor: Actor, volume: Volume, *, snapshot: Snapshot) -> Operat
 
 def instance_with(volume: Volume) -> Instance | None:
     """Return the instance that has the volume, or is getting it."""
-    return Instance.objects.filter(attachment__volume=volume).only("pk", "name", "state", "project_id").first()
+    rows = Instance.objects.filter(attachment__volume=volume).select_related("node")
+    return rows.only("pk", "name", "state", "project_id", "node__traits").first()
 
 
 def require_guest_off(volume: Volume) -> None:

@@ -297,6 +297,14 @@ def ensure_volume_copy(
 
 
 @_rpc()
+def pivot_volume_copy(stub: AgentStub, node: Node, volume_id: UUID, *, generation: int) -> pb.VolumeCopyState:
+    """Let the running guest have the copy that was begun under this generation."""
+    request = pb.PivotVolumeCopyRequest(subject=subject(volume_id, generation))
+    reply: pb.VolumeCopyState = stub.PivotVolumeCopy(request, **_terms())
+    return reply
+
+
+@_rpc()
 def ensure_port(stub: AgentStub, authorization: CallAuthorization, request: pb.EnsurePortRequest) -> pb.PortState:
     request.permit.CopyFrom(authorization.as_message())
     reply: pb.PortState = stub.EnsurePort(request, **_terms())

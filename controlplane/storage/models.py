@@ -115,7 +115,7 @@ class VolumeMove(BaseModel):
     | cancelled | the same, on request |
 
     `source_pool`, `destination_pool`: none is the own disk of the node. `generation`: of the copy. `max_mb_per_s` 0: no
-    limit of bandwidth.
+    limit of bandwidth. `is_online`: a guest runs with the volume meanwhile.
     """
 
     volume = models.ForeignKey(Volume, models.PROTECT, related_name="moves")
@@ -128,6 +128,7 @@ class VolumeMove(BaseModel):
     state = models.CharField(max_length=16, default=VOLUME_MOVE.initial)
     generation = models.PositiveBigIntegerField()
     max_mb_per_s = models.PositiveIntegerField(default=0)
+    is_online = models.BooleanField(default=False, db_default=False)
     total_bytes = models.PositiveBigIntegerField(default=0)
     moved_bytes = models.PositiveBigIntegerField(default=0)
     error = models.JSONField(null=True)

@@ -1,9 +1,16 @@
 """Move the data of a volume to the place of another type: copy it, let the rows name the copy, erase the source.
 
-No guest has the volume open meanwhile. Until the switch the volume is at its source, and a failure is undone at the
-destination. From the switch on it is at its destination, and the move can be neither undone nor cancelled. The node
-that copies keeps the copy apart from the volume until then: agents/node/services/volume_copies.py. One of the places is
-the disk of that node, the other one in a storage cluster.
+No guest has the volume open meanwhile, or the move is online: see below. Until the switch the volume is at its source,
+and a failure is undone at the destination. From the switch on it is at its destination, and the move can be neither
+undone nor cancelled. The node that copies keeps the copy apart from the volume until then:
+agents/node/services/volume_copies.py. One of the places is the disk of that node, the other one in a storage cluster.
+
+Of an online move the copy follows what the guest writes, and the guest gets it before the switch: `decide`, the last
+step that policies can refuse, and `pivot`. From the first request to pivot on, the node alone knows which of the places
+has all of the data, and has it recorded (agents/node/services/volume_mirrors.py). So from `decide` on the operation
+neither ends nor is undone before the node has answered: that the guest has the copy, or that it has the source, or ran
+with it until its end. Until then the locks of volume and instance keep both from being started anywhere else, and
+nothing is erased in either place.
 """
 
 import logging
@@ -15,6 +22,7 @@ from functools import partial
 from django.db.models import F
 
 from agents.protocol import agent_pb2 as pb
+from andromede_core.documents.messages import Message
 from controlplane.compute.attachments import instances_booted_from
 from controlplane.compute.volume_moves import MB, MOVE, VOLUME_COPY, move_of, require_ended, volume_move_request
 from controlplane.kernel import clock
@@ -28,6 +36,7 @@ from controlplane.nodes.models import Pool
 from controlplane.operations.errors import Cancelled, DeadlineExceeded
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
+from controlplane.placement.errors import NoAllocation
 from controlplane.storage.models import VOLUME_MOVE, Volume, VolumeMove
 from controlplane.workflows import cluster_disks, node_steps, step_permits
 from controlplane.workflows.workflow_types import Effect, Step, StepAborted, StepPending, Workflow
@@ -38,9 +47,11 @@ POLL_DELAY = timedelta(seconds=1)
 
 
 def steps(operation: Operation) -> Sequence[Step]:
+    guest_gets_copy = (Step("decide", decide, is_final=True), Step("pivot", pivot, is_final=True))
     return (
         Step("place", allocate, undo=release_allocation),
         Step("copy", copy_data, undo=remove_copy),
+        *(guest_gets_copy if operation.args.get("is_online") else ()),
         Step("switch", switch, is_final=True),
         Step("finish", finish_copy, is_final=True),
         Step("open", open_there, is_final=True),
@@ -87,7 +98,7 @@ def copy_data(operation: Operation) -> Effect:
         if failed is not None and state.phase != pb.COPY_PHASE_COMPLETED:
             raise NodeFailed(reason=failed.reason)
     progress = {"total_bytes": state.total_bytes, "moved_bytes": min(state.moved_bytes, state.total_bytes)}
-    if state.phase == pb.COPY_PHASE_COMPLETED:
+    if state.phase in (pb.COPY_PHASE_READY, pb.COPY_PHASE_COMPLETED):
         return partial(_record_progress, row, progress)
     _record_progress(row, progress)
     percent = 100 * progress["moved_bytes"] // (state.total_bytes or 1)
@@ -100,16 +111,20 @@ def _state(row: VolumeMove, authorization: CallAuthorization) -> pb.VolumeCopySt
 
 
 def _begin(row: VolumeMove, authorization: CallAuthorization) -> pb.VolumeCopyState:
-    """Begin the copy, with the key of a storage cluster's volume. What has it open still is fenced first."""
+    """Begin the copy, with the key of a storage cluster's volume. What has it open still is fenced first, but for the
+    guest of an online move.
+    """
     volume = row.volume
     require_ended(volume.pk)
-    node_steps.fence_disk(row.source, node_steps.disk_of(volume))
+    if not row.is_online:
+        node_steps.fence_disk(row.source, node_steps.disk_of(volume))
     request = pb.EnsureVolumeCopyRequest(
         subject=subject(volume.pk, row.generation),
         size_bytes=volume.size_gib * GIB,
         source=_place(row, row.source_pool, authorization, is_there=True),
         destination=_place(row, row.destination_pool, authorization, is_there=False),
         max_bytes_per_s=row.max_mb_per_s * MB,
+        is_online=row.is_online,
     )
     with step_permits.using_permit(authorization):
         return agent_client.ensure_volume_copy(authorization, request)
@@ -148,16 +163,63 @@ def remove_copy(operation: Operation) -> Effect | None:
     return removed
 
 
+# ---- the pivot of an online move
+
+
+def decide(operation: Operation) -> None:
+    """Let the guest get the copy, if policies still admit the data there. Raises as `_require_admitted`."""
+    _require_admitted(operation, move_of(operation))
+
+
+def pivot(operation: Operation) -> None:
+    """Have the node give the guest the copy.
+
+    Of a node that never comes back only the place in the storage cluster is left.
+
+    Raises:
+        StepAborted: the guest has the source, or ran with it until its end, and the volume stays there. Once the
+            operation's time is over, this is so too for a guest that writes more than the copy takes.
+    """
+    row = move_of(operation)
+    if row.destination is None:
+        raise NoAllocation()
+    try:
+        state = agent_client.pivot_volume_copy(row.destination, row.volume_id, generation=row.generation)
+    except NodeAbandoned as exc:
+        if row.destination_pool is None:
+            raise StepAborted(exc) from exc
+        log.warning("volume %s: its node is abandoned, and may not have given its guest the copy", row.volume_id)
+        return
+    if state.phase == pb.COPY_PHASE_FAILED:
+        raise StepAborted(NodeFailed(reason=state.reason))
+    if state.phase == pb.COPY_PHASE_COMPLETED:
+        return
+    if clock.now() >= operation.deadline_at:
+        limit_s = int(operation.limit.total_seconds())
+        obstacle = Message("the guest writes more than the copy takes.")
+        raise StepAborted(DeadlineExceeded(limit_s=limit_s, obstacle=obstacle))
+    raise StepPending("the guest gets the copy", delay=POLL_DELAY)
+
+
 # ---- from the switch on
 
 
 def switch(operation: Operation) -> Effect:
-    """Let the rows name the copy, if policies still admit the data there.
+    """Let the rows name the copy, if policies still admit the data there, or the guest has it. Raises as
+    `_require_admitted`.
+    """
+    row = move_of(operation)
+    if not row.is_online:
+        _require_admitted(operation, row)
+    return partial(_switch, operation, row)
+
+
+def _require_admitted(operation: Operation, row: VolumeMove) -> None:
+    """Require that policies still admit the data at the destination.
 
     Raises:
         StepAborted: they do not, or the operation's time is over; the volume stays at its source.
     """
-    row = move_of(operation)
     try:
         step_permits.for_volume_move(operation, row)
     except CloudError as exc:
@@ -167,7 +229,6 @@ def switch(operation: Operation) -> Effect:
             raise
         limit_s = int(operation.limit.total_seconds())
         raise StepAborted(DeadlineExceeded(limit_s=limit_s, obstacle=exc.reason)) from exc
-    return partial(_switch, operation, row)
 
 
 def _switch(operation: Operation, row: VolumeMove) -> None:
@@ -204,12 +265,14 @@ def finish_copy(operation: Operation) -> Effect | None:
 def open_there(operation: Operation) -> None:
     """Give the volume its limits there, and its key. Its data is there in any case: what policies admit no more drifts.
 
-    A node that does not answer opens it when it is next used.
+    A node that does not answer opens it when it is next used. The guest of an online move has it open.
     """
-    volume = move_of(operation).volume
+    row = move_of(operation)
+    volume = row.volume
     try:
         authorization = step_permits.for_volume(operation, volume)
-        node_steps.fence_disk(volume.node, node_steps.disk_of(volume))
+        if not row.is_online:
+            node_steps.fence_disk(volume.node, node_steps.disk_of(volume))
         node_steps.open_disk(authorization, node_steps.disk_of(volume))
     except (NodeUnreachable, NodeAbandoned):
         if volume.node_id is not None and selectors.is_reachable(volume.node_id):

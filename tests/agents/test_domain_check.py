@@ -415,6 +415,23 @@ def test_other_disk_in_a_cluster_is_refused(old: str, new: str) -> None:
         domain_check.check(IN_CLUSTER, domain_check.read(text.replace(old, new)))
 
 
+def mirrored_text() -> str:
+    """Return the definition as libvirt shows it of a guest whose disk came to the cluster while it ran."""
+    text = cluster_text()
+    (auth,) = re.findall(r"<auth .*</auth>", text, re.S)
+    text = text.replace(auth, "").replace("</source>", f"{auth}</source>", 1)
+    policy = ' cache="writeback" discard="unmap" error_policy="stop" rerror_policy="stop"'
+    assert policy in text
+    return text.replace(policy, ' discard="unmap"')
+
+
+@pytest.mark.parametrize("is_prepared", [False, True])
+def test_guest_whose_disk_came_to_the_cluster_while_it_ran_is_accepted(is_prepared: bool) -> None:
+    domain_check.check(IN_CLUSTER, domain_check.read(mirrored_text()), is_prepared=is_prepared)
+    with pytest.raises(ForeignDomain):
+        domain_check.check(IN_CLUSTER, domain_check.read(mirrored_text().replace(CLIENT, 'username="admin"')))
+
+
 def starts_for_arrival() -> StartAuthorizations:
     starts = StartAuthorizations(Clock())
     starts.expect(IN_CLUSTER, FAR)

@@ -42,6 +42,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
         FakeSwitch(fake),
         fake.adapters().migrations,
         fake.adapters().metadata,
+        fake.adapters().mirrors,
     )
     with closing(StateStore(state_dir / "ledger.sqlite")) as ledger:
         key = NodeKey(str(specs.NODE_ID), ec.generate_private_key(ec.SECP256R1()))

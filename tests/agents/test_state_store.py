@@ -72,6 +72,7 @@ def test_guests_of_the_release_before_get_metadata_and_keep_their_spec(tmp_path:
         for kind, at in kinds.items():
             older.execute(f"UPDATE resource SET wish = json_remove(wish, '{at}.metadata') WHERE kind = ?", [kind])
         older.execute("DROP TABLE freeze")
+        older.execute("DROP TABLE pivot")
         past = next(number for number, step in enumerate(MIGRATIONS) if "Who in a guest may read" in step)
         older.execute(f"PRAGMA user_version = {past}")
     with closing(StateStore(path)) as ledger:

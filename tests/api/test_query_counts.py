@@ -38,7 +38,7 @@ GETS = {
     "attachment_list": 3,
     "attachment_get": 3,
     "volume_list": 5,
-    "volume_get": 11,
+    "volume_get": 13,
     "snapshot_list": 4,
     "snapshot_get": 13,  # in a pool without snapshots: three read the volume types to name
     "snapshot_schedule_list": 2,

@@ -44,6 +44,7 @@ def test_dry_run_shows_the_copied_data(api: Caller, shared: Shared, volume: Volu
         "pool": "",
         "new_pool": "shared",
         "copied_gib": volume.size_gib,
+        "is_online": False,
         "max_mb_per_s": 40,
         "instance": None,
     }
@@ -67,8 +68,17 @@ def test_type_of_another_pool_moves_the_volume(api: Caller, shared: Shared, volu
     assert api.post(f"operations/{answer.operation['id']}/actions/cancel").status == 202
 
 
-def test_volume_of_a_running_instance_stays(api: Caller, shared: Shared, volume: Volume) -> None:
+def test_volume_of_a_running_instance_moves_online(api: Caller, shared: Shared, volume: Volume) -> None:
     attached(api, volume, state="active")
+    assert move_problem(api) is None
+    assert api.post(f"{URL}?dry_run=true", TO_SHARED).body["is_online"]
+    answer = api.post(URL, TO_SHARED)
+    assert (answer.status, answer.operation["kind"]) == (202, "volume.move")
+    assert VolumeMove.objects.get().is_online
+
+
+def test_volume_of_an_instance_in_error_stays(api: Caller, shared: Shared, volume: Volume) -> None:
+    attached(api, volume, state="error")
     assert move_problem(api) == "compute.volume.move_under_guest"
     for query in ("", "?dry_run=true"):
         assert api.post(f"{URL}{query}", TO_SHARED).problem[:2] == (409, "compute.volume.move_under_guest")

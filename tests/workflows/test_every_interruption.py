@@ -102,7 +102,7 @@ def sleeper(monkeypatch: pytest.MonkeyPatch) -> Sleeper:
 
 
 # Steps that make no call to a node.
-WITHOUT_CALLS = {"place", "boot-volume", "snapshot", "close", "revert", "switch", "erase"} | {
+WITHOUT_CALLS = {"place", "boot-volume", "snapshot", "close", "revert", "decide", "switch", "erase"} | {
     *("read", "remove-snapshot", "convert", "inspect", "publish")
 }
 

@@ -203,6 +203,18 @@ def move_from_cluster(cloud: Cloud) -> Ask:
     return lambda: volume_move(cloud.tenant.actor, volume, volume_type=cloud.volume_type)
 
 
+def move_of_running(cloud: Cloud) -> Ask:
+    instance, volume, kind = make_instance(cloud), make_volume(cloud, image=cloud.image), cluster(cloud)
+    done(attach(cloud, instance, volume)[1])
+    return lambda: volume_move(cloud.tenant.actor, fresh(volume), volume_type=kind, max_mb_per_s=5)
+
+
+def move_of_running_from_cluster(cloud: Cloud) -> Ask:
+    instance, volume = make_instance(cloud), make_volume(cloud, volume_type=cluster(cloud))
+    done(attach(cloud, instance, volume)[1])
+    return lambda: volume_move(cloud.tenant.actor, fresh(volume), volume_type=cloud.volume_type)
+
+
 def remove_volume(cloud: Cloud) -> Ask:
     volume = make_volume(cloud)
     return lambda: delete_volume(cloud, volume)
@@ -300,6 +312,7 @@ CREATE_STEPS = ("place", "image", "root-disk", "port-0", "port-1", "bring-0", "d
 MIGRATE_STEPS = ("place", "images", "root-disk", "volume-0", "port-0", "expect", "move", "settle", "clear-source")
 EVACUATE_STEPS = ("place", "root-disk", "volume-0", "port-0", "define", "plug-0", "start")
 VOLUME_MOVE_STEPS = ("place", "copy", "switch", "finish", "open", "erase")
+ONLINE_MOVE_STEPS = ("place", "copy", "decide", "pivot", "switch", "finish", "open", "erase")
 CASES = (
     Case("instance.create", create, CREATE_STEPS),
     Case("instance.start", start, ("start",)),
@@ -324,6 +337,8 @@ CASES = (
     Case("volume.retype", retype_attached, ("limit",)),
     Case("volume.move", move_to_cluster, VOLUME_MOVE_STEPS),
     Case("volume.move", move_from_cluster, VOLUME_MOVE_STEPS),
+    Case("volume.move", move_of_running, ONLINE_MOVE_STEPS),
+    Case("volume.move", move_of_running_from_cluster, ONLINE_MOVE_STEPS),
     Case("volume.revert", revert_volume, ("close", "revert")),
     Case("volume.delete", remove_volume, ("disk",)),
     Case("volume.attach", attach_volume, ("plug",)),
@@ -387,7 +402,10 @@ STEPS = [
     *thinned(_params(WITH_ROOT_VOLUME), keep_every=3, beginning=2),
 ]
 # Steps that cannot be undone, nor cancelled when they are done.
-FINAL = {"old-root-disk", "move", "settle", "clear-source", "revert", "switch", "finish", "open", "erase"}
+FINAL = {"old-root-disk", "move", "settle", "clear-source", "revert", "switch", "finish", "open", "erase"} | {
+    "decide",
+    "pivot",
+}
 UNDOABLE = [
     param for param in STEPS if not WORKFLOWS[param.values[0].kind].retries_forever and param.values[1] not in FINAL
 ]

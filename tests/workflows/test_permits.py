@@ -55,6 +55,7 @@ FREE = {
     "RemoveImage",
     "RemoveVolume",
     "RemoveVolumeCopy",
+    "PivotVolumeCopy",
     "RemovePort",
     "RemoveInstance",
     "RemoveAttachment",

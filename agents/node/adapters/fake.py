@@ -20,6 +20,7 @@ from agents.node.adapters.fake_engines import FOLDER, engine_of, size_in
 from agents.node.adapters.fake_guest_agent import FakeGuestAgent
 from agents.node.adapters.fake_hang import Hang
 from agents.node.adapters.fake_migrations import FakeMigrations, FakeTunnel
+from agents.node.adapters.fake_mirrors import FakeMirrors
 from agents.node.adapters.fake_switch import FakeMetadata, FakeSwitch
 from agents.node.adapters.fake_unmanaged import FakeUnmanaged
 from agents.node.adapters.fake_usage import usage_of
@@ -142,11 +143,12 @@ class FakeNode:
         self._failures: dict[str, list[Exception]] = defaultdict(list)
         self._listeners: list[Callable[[UUID], None]] = []
         self._lock = threading.RLock()
-        self.tunnel = FakeTunnel(self)
+        self.tunnel, self.mirrors = FakeTunnel(self), FakeMirrors(self)
 
     def adapters(self) -> Adapters:
         migrations = FakeMigrations(self.tunnel, self.call)
-        return Adapters(FakeHypervisor(self), FakeDisks(self), FakeSwitch(self), migrations, FakeMetadata(self))
+        switch, metadata = FakeSwitch(self), FakeMetadata(self)
+        return Adapters(FakeHypervisor(self), FakeDisks(self), switch, migrations, metadata, self.mirrors)
 
     def fail_next(self, call: str, error: Exception) -> None:
         """Make the next adapter call of that name fail; several failures for one name queue up."""

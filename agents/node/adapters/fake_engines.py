@@ -46,6 +46,10 @@ class FakeEngine(ABC):
             copying.on_progress(100)
             self._resize(volume_id, copying.size_bytes)
 
+    def make_target(self, volume_id: UUID, *, size_bytes: int) -> None:
+        with self._node.call("make_target"):
+            self._resize(volume_id, size_bytes)
+
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         with self._node.call("grow_volume"):
             self._resize(volume_id, size_bytes)

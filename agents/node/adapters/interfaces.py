@@ -21,6 +21,7 @@ from agents.node.adapters.storage.places import OWN_FOLDER, Place, RbdSource
 from agents.node.metadata.channel import Guest as GuestMetadata
 
 if TYPE_CHECKING:
+    from agents.node.adapters.mirrors import Mirrors
     from agents.node.adapters.port_filters import PortCounters, PortFilters
     from agents.node.adapters.public_addresses import PublicAddresses
     from agents.node.adapters.storage.engine import StorageEngine
@@ -542,4 +543,5 @@ class Adapters:
     switch: Switch
     migrations: Migrations
     metadata: Metadata
+    mirrors: "Mirrors"
     restarts: Restarts = field(default_factory=Restarts)

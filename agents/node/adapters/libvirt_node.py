@@ -9,6 +9,7 @@ from agents.node.adapters.guest_access import open_access
 from agents.node.adapters.interfaces import Adapters, Restarts
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.libvirt_migrations import LibvirtMigrations
+from agents.node.adapters.libvirt_mirrors import LibvirtMirrors
 from agents.node.adapters.migration_tunnel.listener import Address
 from agents.node.adapters.migration_tunnel.peer_auth import NodeCredentials
 from agents.node.adapters.network import LinuxSwitch, UplinkPolicy
@@ -69,5 +70,6 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
             connections=switch.guest_connections,
         ),
         metadata=metadata,
+        mirrors=LibvirtMirrors(hypervisor),
         restarts=restarts,
     )

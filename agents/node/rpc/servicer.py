@@ -148,6 +148,9 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         self._opened(permit, action, source=spec.source.pool, destination=spec.destination.pool)
         return volume_copy_messages.state(status)
 
+    def PivotVolumeCopy(self, request: pb.PivotVolumeCopyRequest, context: grpc.ServicerContext) -> pb.VolumeCopyState:
+        return volume_copy_messages.state(self._copies.pivot(self._bounded(request.subject)))
+
     def RemoveVolumeCopy(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)
         removed = self._copies.remove(subject, decoding.pool(request.pool))

@@ -9,6 +9,7 @@ from agents.protocol import agent_pb2 as pb
 
 PHASES = {
     CopyPhase.RUNNING: pb.COPY_PHASE_RUNNING,
+    CopyPhase.READY: pb.COPY_PHASE_READY,
     CopyPhase.COMPLETED: pb.COPY_PHASE_COMPLETED,
     CopyPhase.FAILED: pb.COPY_PHASE_FAILED,
 }
@@ -24,6 +25,7 @@ def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
         source,
         destination,
         decoding.within("max_bytes_per_s", message.max_bytes_per_s, 0, decoding.MAX_BYTES_PER_S),
+        is_online=message.is_online,
     )
 
 

@@ -26,6 +26,7 @@ GUEST_PAUSE = "guest-pause"  # a freeze can pause a guest, so that snapshots of 
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 COLD_MIGRATION = "cold-migration"  # the same for guests that are off
 VOLUME_COPY = "volume-copy"  # volumes are copied to other places
+VOLUME_MIRROR = "volume-mirror"  # the same while a guest has them open
 OF_EACH_AGENT = (  # of this release
     SECURITY_GROUPS,
     INSTANCE_METADATA,
@@ -33,6 +34,7 @@ OF_EACH_AGENT = (  # of this release
     DHCP_OPTIONS,
     IO_LIMITS,
     VOLUME_COPY,
+    VOLUME_MIRROR,
     GUEST_PAUSE,
 )
 

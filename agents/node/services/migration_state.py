@@ -10,7 +10,7 @@ from uuid import UUID
 from agents.node.adapters.interfaces import GuestState, Power
 from agents.node.adapters.migrations import MigrationPhase
 from agents.node.context import Node
-from agents.node.errors import GuestMigrated, GuestMigrating, GuestNotArrived
+from agents.node.errors import GuestMigrated, GuestMigrating, GuestNotArrived, GuestPivoting
 from agents.node.specs import AttachmentSpec, IncomingSpec, Subject
 from agents.node.state_store import GuestProgress
 from agents.node.trust import replay_guard
@@ -28,7 +28,10 @@ def check_settled(node: Node, instance_id: UUID) -> None:
     Raises:
         GuestMigrating: it is on its way to another node.
         GuestMigrated: it runs on another node, and what is here is only what it left behind.
+        GuestPivoting: which disk is its own is not settled.
     """
+    if node.state_store.pivots(instance_id):
+        raise GuestPivoting(instance_id)
     if is_moving(node, instance_id):
         raise GuestMigrating(instance_id)
     if has_left(node, instance_id):

@@ -4,6 +4,9 @@ A copy is an entry of its own, with the volume's id. While it is under way, the 
 caller names the place whose data is erased: that of the destination, as if nothing had happened, or that of the source,
 and the copy is the volume from then on. An agent that was restarted begins unfinished copies anew.
 
+A copy that is `online` is a mirror of the disk of a running guest, and complete when the guest has it: see
+volume_mirrors.py. It goes on while the agent is away, and ends with the guest's process.
+
 One of the places is the node's own folder, the other one a Ceph cluster, which fences nodes. A folder that other nodes
 reach does not: a node that was away could write over a file of the volume there, or erase it.
 """
@@ -15,31 +18,38 @@ from enum import StrEnum
 from uuid import UUID
 
 from agents.node.adapters.interfaces import Power
+from agents.node.adapters.mirrors import MirrorPhase
 from agents.node.adapters.storage.copying import Copying
-from agents.node.adapters.storage.places import Place
 from agents.node.context import Node
 from agents.node.errors import (
     AdapterError,
+    AgentError,
     BadRequest,
     Conflict,
     Exhausted,
+    GuestPivoting,
     StaleGeneration,
     VolumeCopyHeld,
     VolumeInUse,
 )
-from agents.node.services import volumes
-from agents.node.specs import Subject, VolumeCopySpec, VolumeSpec
+from agents.node.services import volume_mirrors, volumes
+from agents.node.specs import Subject, VolumeCopySpec
 from agents.node.state_store import Entry, Phase
 
 log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 15.0
+SETTLE_INTERVAL_S = 0.5
+FOLLOW_INTERVAL_S = 0.2
 AT_ONCE = 2  # copies of a node: each keeps its disk and its network busy
 INTERRUPTED = "The agent was restarted while the volume was copied."
 
 
 class CopyPhase(StrEnum):
+    """READY: the copy of a volume that a running guest has open follows what the guest writes; `pivot` completes it."""
+
     RUNNING = "running"
+    READY = "ready"
     COMPLETED = "completed"
     FAILED = "failed"
 
@@ -56,9 +66,10 @@ class CopyStatus:
 
 @dataclass(slots=True)
 class _Run:
-    """A copy that is under way, or has failed: `reason`."""
+    """A copy that is under way, or has failed: `reason`. `is_ready`: it is a mirror that follows the guest."""
 
     percent: int = 0
+    is_ready: bool = False
     reason: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
@@ -76,19 +87,23 @@ class VolumeCopies:
         self._runs: dict[UUID, _Run] = {}
         self._lock = threading.Lock()
         self._beginning = threading.Lock()
-        self._is_closed = False
+        self._closing = threading.Event()
 
     def ensure(self, subject: Subject, spec: VolumeCopySpec, *, key: bytes = b"") -> CopyStatus:
         """Begin the copy, unless it is under way or complete. `key`: of the place in a Ceph cluster.
 
         Raises:
-            VolumeInUse: a guest has the volume open, or may have it.
+            VolumeInUse: a guest has the volume open, or may have it, and the copy is not online.
+            VolumeNotOpen: the copy is online, and no guest has the volume open.
             VolumeCopyHeld: an earlier copy of the volume is complete, and may be the volume by now.
             Exhausted: as many copies as the node makes at once are under way.
             Conflict: the volume is at the destination already, or not at the source.
         """
         node = self._node
         with node.locks.hold(("volume", subject.id)):
+            known = node.state_store.copies.get(subject.id)
+            if known is not None and known.generation == subject.generation and self._has_pivoted(known):
+                return self._status(known)
             self._check_earlier(subject)
             self._check(subject, spec)
             self._end_earlier(subject)
@@ -136,11 +151,78 @@ class VolumeCopies:
             self._runs.pop(subject.id, None)
         return True
 
+    def pivot(self, subject: Subject) -> CopyStatus:
+        """Let the running guest have the online copy, if it is ready. A repetition finds it complete.
+
+        The answer FAILED: the guest has the source, or ran with it until its end. READY: it has the source, and writes
+        more than the copy takes.
+
+        Raises:
+            NotFound: there is no such copy.
+            StaleGeneration
+            Conflict: the copy is not online.
+            GuestFrozen, GuestMigrating, GuestMigrated, GuestPivoting
+        """
+        node = self._node
+        guest_id = volumes.user_of(node, subject.id)
+        guest = (("instance", guest_id),) if guest_id is not None else ()
+        with node.locks.hold(("volume", subject.id), *guest):
+            entry = node.state_store.copies.require(subject.id)
+            if subject.generation != entry.generation:
+                raise StaleGeneration("volume-copy", subject.id, given=subject.generation, seen=entry.generation)
+            if not entry.spec.is_online:
+                raise Conflict(f"The copy of volume {subject.id} is not online: nothing runs with it.")
+            if entry.phase is Phase.MAKING:
+                self._pivot(subject.id, entry.spec)
+        return self._status(node.state_store.copies.require(subject.id))
+
+    def _pivot(self, volume_id: UUID, spec: VolumeCopySpec) -> None:
+        """Pivot, or settle a pivot that was interrupted. The rest of one that is interrupted now is made up for."""
+        node = self._node
+        try:
+            if node.state_store.pivot(volume_id) is not None:
+                volume_mirrors.settle(node, volume_id)
+                return
+            now = volume_mirrors.state(node, volume_id, spec)
+            if now.phase in (MirrorPhase.READY, MirrorPhase.PIVOTED):
+                if now.missing_bytes <= volume_mirrors.NEARLY_LEVEL_BYTES:
+                    volume_mirrors.pivot(node, volume_id, spec)
+            elif now.phase in (MirrorPhase.GONE, MirrorPhase.NONE):
+                self._give_up(volume_id, volume_mirrors.ENDED_BEFORE)
+        except AgentError:
+            self._settle_later(volume_id)
+            raise
+
+    def _give_up(self, volume_id: UUID, reason: str) -> None:
+        with self._lock:
+            run = self._runs.setdefault(volume_id, _Run())
+            run.reason = run.reason or reason
+
+    def _settle_later(self, volume_id: UUID) -> None:
+        """Settle an interrupted pivot in the background: its guest stands still until then."""
+        if self._node.state_store.pivot(volume_id) is not None:
+            threading.Thread(target=self._settle, args=(volume_id,), name="volume-pivot", daemon=True).start()
+
+    def _settle(self, volume_id: UUID) -> None:
+        node = self._node
+        while not self._closing.wait(SETTLE_INTERVAL_S):
+            pivot = node.state_store.pivot(volume_id)
+            if pivot is None:
+                return
+            try:
+                with node.locks.hold(("volume", volume_id), ("instance", pivot.instance_id)):
+                    volume_mirrors.settle(node, volume_id)
+            except AgentError as exc:
+                log.warning("pivot not settled", extra={"facts": {"id": volume_id, "problem": exc.message}})
+
     def restore(self) -> None:
         """Begin unfinished copies anew, at the agent's start, up to AT_ONCE: callers repeat their calls for the others.
 
-        Those without their key fail, until it comes again.
+        Those without their key fail, until it comes again. Mirrors that are there go on, and interrupted pivots are
+        settled.
         """
+        for volume_id in self._node.state_store.pivots():
+            self._settle_later(volume_id)
         unfinished = [each for each in self._node.state_store.copies.held() if each.phase is Phase.MAKING]
         for entry in unfinished[:AT_ONCE]:
             self._begin(entry)
@@ -148,7 +230,7 @@ class VolumeCopies:
     def close(self) -> None:
         """Stop the copies at the agent's end."""
         with self._lock:
-            self._is_closed = True
+            self._closing.set()
             runs = list(self._runs)
         for volume_id in runs:
             self._stop(volume_id)
@@ -162,6 +244,11 @@ class VolumeCopies:
             raise Conflict(f"Volume {subject.id} is not where it is to be copied from.")
         if (held is None or not held.is_wanted) and not node.adapters.disks.engine(spec.source).capabilities.is_shared:
             raise Conflict(f"Volume {subject.id} is not on this node.")
+        if spec.is_online:
+            volume_mirrors.check_open(node, subject.id)
+            if held is None or held.generation >= subject.generation:
+                raise Conflict(f"Volume {subject.id} is here under a later generation, or was never opened here.")
+            return
         user = volumes.user_of(node, subject.id)
         state = node.adapters.hypervisor.state(user) if user is not None else None
         if state is not None and state.power in (Power.RUNNING, Power.PAUSED):
@@ -207,7 +294,7 @@ class VolumeCopies:
         volume_id = UUID(entry.id)
         with self._lock:
             run = self._runs.get(volume_id)
-            if self._is_closed or (run is not None and run.is_alive):
+            if self._closing.is_set() or (run is not None and run.is_alive):
                 return
             run = self._runs[volume_id] = _Run()
             run.thread = threading.Thread(target=self._run, args=(entry, run), name="volume-copy", daemon=True)
@@ -221,20 +308,45 @@ class VolumeCopies:
 
         engine = node.adapters.disks.engine
         try:
+            if spec.is_online:
+                self._follow(volume_id, spec, run)
+                return
             held = node.state_store.volumes.get(volume_id)
             base = volumes.base_image(node, held) if held is not None and held.is_held else None
             copying = Copying(spec.size_bytes, base, spec.max_bytes_per_s, report, run.stop.is_set)
             engine(spec.destination).copy_from(engine(spec.source), volume_id, copying)
             if not run.stop.is_set():
                 node.state_store.copies.confirm(volume_id)
-        except AdapterError as exc:
+        except AgentError as exc:
             run.reason = exc.message
             log.warning("copy of the volume failed", extra={"facts": {"id": volume_id, "problem": exc.message}})
         except Exception as exc:
             run.reason = f"The copy ended unexpectedly: {exc}"
             log.exception("copy of the volume ended unexpectedly")
 
+    def _follow(self, volume_id: UUID, spec: VolumeCopySpec, run: _Run) -> None:
+        """Begin the mirror, unless it is there, and follow it until it ends, or the agent does.
+
+        Raises:
+            AgentError: the mirror has ended without a pivot.
+        """
+        volume_mirrors.begin(self._node, volume_id, spec)
+        while not run.stop.wait(FOLLOW_INTERVAL_S):
+            state = volume_mirrors.state(self._node, volume_id, spec)
+            if state.phase is MirrorPhase.PIVOTED:
+                return
+            if state.phase in (MirrorPhase.GONE, MirrorPhase.NONE):
+                raise AdapterError(volume_mirrors.ENDED_BEFORE, retryable=True)
+            run.is_ready = state.phase is not MirrorPhase.COPYING
+            run.percent = 100 * state.moved_bytes // (state.total_bytes or 1)
+
     # ---- status
+
+    def _has_pivoted(self, entry: Entry[VolumeCopySpec]) -> bool:
+        """Return whether the copy was online, and is the volume now."""
+        held = self._node.state_store.volumes.get(entry.id)
+        is_there = held is not None and held.is_held and held.spec.pool == entry.spec.destination.pool
+        return entry.spec.is_online and entry.phase is Phase.PRESENT and is_there
 
     def _status(self, entry: Entry[VolumeCopySpec]) -> CopyStatus:
         volume_id, total = UUID(entry.id), entry.spec.size_bytes
@@ -243,11 +355,14 @@ class VolumeCopies:
             return known
         with self._lock:
             run = self._runs.get(volume_id)
+        if self._node.state_store.pivot(volume_id) is not None:
+            return replace(known, phase=CopyPhase.READY)
         if run is None:
             return replace(known, phase=CopyPhase.FAILED, moved_bytes=0, reason=INTERRUPTED)
         moved = total * run.percent // 100
         if run.is_alive or not run.reason:
-            return replace(known, phase=CopyPhase.RUNNING, moved_bytes=moved)
+            phase = CopyPhase.READY if run.is_ready else CopyPhase.RUNNING
+            return replace(known, phase=phase, moved_bytes=moved)
         return replace(known, phase=CopyPhase.FAILED, moved_bytes=moved, reason=run.reason)
 
     # ---- end
@@ -256,6 +371,9 @@ class VolumeCopies:
         """Stop the copy and erase what is there of it, unless the volume has come there later in another way."""
         node = self._node
         self._stop(subject.id)
+        pivot = node.state_store.pivot(subject.id)
+        if pivot is not None:
+            raise GuestPivoting(pivot.instance_id)
         held = node.state_store.volumes.get(subject.id)
         is_known = held is not None and held.is_held
         if held is not None and is_known and held.spec.pool == spec.destination.pool:
@@ -264,6 +382,8 @@ class VolumeCopies:
             raise Conflict(f"Volume {subject.id} is at the destination of the copy by now.")
         node.state_store.copies.begin_removal(subject)
         engine = node.adapters.disks.engine
+        if spec.is_online:
+            volume_mirrors.end(node, subject.id, spec)
         engine(spec.destination).remove(subject.id)
         if not is_known:
             engine(spec.source).release(subject.id)
@@ -282,11 +402,13 @@ class VolumeCopies:
             if held is not None and held.is_wanted and is_later and not is_there:
                 raise Conflict(f"Volume {subject.id} is at the source of the copy, under a later generation.")
             is_over = is_there or is_later
+            if spec.is_online and not is_over:
+                raise Conflict(f"No guest has the copy of volume {subject.id}: without its source it would be lost.")
             if entry.phase is not Phase.PRESENT and not is_over:
                 raise Conflict(f"The copy of volume {subject.id} is not complete: without its source it would be lost.")
             node.state_store.copies.begin_removal(subject)
             if not is_over:
-                node.state_store.volumes.accept(subject, _spec_there(spec, held), uses=())
+                node.state_store.volumes.accept(subject, volume_mirrors.spec_there(spec, held), uses=())
                 node.state_store.volumes.confirm(subject.id)
         node.adapters.disks.engine(spec.source).remove(subject.id)
 
@@ -299,12 +421,3 @@ class VolumeCopies:
         run.thread.join(STOP_WITHIN_S)
         if run.is_alive:
             raise AdapterError(f"The copy of volume {volume_id} does not stop yet.", retryable=True)
-
-
-def _spec_there(spec: VolumeCopySpec, before: Entry[VolumeSpec] | None) -> VolumeSpec:
-    """Return the volume's spec at the destination: whole, without the image that it was a layer over."""
-    place: Place = spec.destination
-    there = VolumeSpec(spec.size_bytes, "", place.pool, is_taken_over=bool(place.pool), rbd=place.rbd)
-    if before is None or not before.is_held:
-        return there
-    return replace(there, limits=before.spec.limits)

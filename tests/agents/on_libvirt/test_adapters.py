@@ -32,6 +32,7 @@ from agents.node.adapters.interfaces import (
     Power,
 )
 from agents.node.adapters.libvirt import LibvirtHypervisor
+from agents.node.adapters.libvirt_mirrors import LibvirtMirrors
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.storage.keys import VolumeKeys
 from agents.node.adapters.volume_secrets import VolumeSecrets
@@ -56,7 +57,12 @@ def adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
     hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator, secrets=VolumeSecrets(VolumeKeys()))
     fake = FakeNode()
     yield Adapters(
-        hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().migrations, fake.adapters().metadata
+        hypervisor,
+        FileDisks(folder),
+        FakeSwitch(fake),
+        fake.adapters().migrations,
+        fake.adapters().metadata,
+        LibvirtMirrors(hypervisor),
     )
     hypervisor.close()
 

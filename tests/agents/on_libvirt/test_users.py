@@ -15,6 +15,7 @@ from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.interfaces import Adapters, BaseImage, ConsoleKind, GuestSpec, ImageFormat
 from agents.node.adapters.libvirt import LibvirtHypervisor
+from agents.node.adapters.libvirt_mirrors import LibvirtMirrors
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.storage.keys import VolumeKeys
 from agents.node.adapters.volume_secrets import VolumeSecrets
@@ -38,7 +39,12 @@ def rigs(agreeing_node: LabNode) -> Iterator[list[Rig]]:
     )
     fake = FakeNode()
     adapters = Adapters(
-        hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().migrations, fake.adapters().metadata
+        hypervisor,
+        FileDisks(folder),
+        FakeSwitch(fake),
+        fake.adapters().migrations,
+        fake.adapters().metadata,
+        LibvirtMirrors(hypervisor),
     )
     with adapters.disks.receive_image(IMAGE) as incoming:
         incoming.write(b"\0" * MIB)

@@ -62,6 +62,15 @@ class StorageEngine(Protocol):
         made it, and it is written in place.
         """
 
+    def make_target(self, volume_id: UUID, *, size_bytes: int) -> None:
+        """Make the volume an empty one that a running guest's disk can be mirrored to, in place of what is here.
+
+        Where the data is not made here it is there already, and the mirror overwrites all of it.
+
+        Raises:
+            AdapterError: this place takes no copies.
+        """
+
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         """Grow a volume that no guest has open; otherwise `Hypervisor.grow_disk` does it."""
 

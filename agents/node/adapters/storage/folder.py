@@ -54,6 +54,10 @@ class FolderEngine:
     def key(self, volume_id: UUID) -> bytes | None:
         return None
 
+    def make_target(self, volume_id: UUID, *, size_bytes: int) -> None:
+        """Refuse, as `copy_from` does. Raises AdapterError: always."""
+        raise AdapterError(f"Volume {volume_id} is not copied into a pool that is a folder.", retryable=False)
+
     def copy_from(self, source: StorageEngine, volume_id: UUID, copying: Copying) -> None:
         """Refuse: no fence keeps a node that was away from writing over a file that other nodes reach.
 

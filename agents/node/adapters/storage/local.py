@@ -49,6 +49,10 @@ class LocalEngine:
         unfinished = path.with_name(f"{UNFINISHED}{path.name}")
         copy_to_qcow2(disk, source.key(volume_id), unfinished, path, copying)
 
+    def make_target(self, volume_id: UUID, *, size_bytes: int) -> None:
+        unlink(self._path(volume_id))
+        self.create(volume_id, size_bytes=size_bytes)
+
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         resize_qcow2(self._path(volume_id), size_bytes)
 

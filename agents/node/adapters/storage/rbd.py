@@ -40,6 +40,9 @@ class RbdEngine:
         disk, key = source.disk(volume_id, base=copying.base), self.key(volume_id)
         copy_disk(disk, self.disk(volume_id), copying, key=key, is_empty=False)
 
+    def make_target(self, volume_id: UUID, *, size_bytes: int) -> None:
+        """Do nothing: the storage agent has made the image."""
+
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         """Record the size: the storage agent has grown the image, or the hypervisor has."""
         self._keys.keep(volume_id, self._key, size_bytes)

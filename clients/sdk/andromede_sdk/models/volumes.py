@@ -18,7 +18,8 @@ class RetypePlan(Model):
     volume stays in its place, and gets other limits.
 
     `pool`, `new_pool`: empty for the own disk of a node. Id, name, labels and attachment of the volume stay, and so do
-    its policies. `instance` has the volume; one that is moved is not started until the end."""
+    its policies. `instance` has the volume. `is_online`: it runs on while the data is copied, and is paused for an
+    instant at the end; otherwise one that is moved is not started until the end."""
 
     volume: Named
     volume_type: str
@@ -26,6 +27,7 @@ class RetypePlan(Model):
     pool: str
     new_pool: str
     copied_gib: int
+    is_online: bool
     max_mb_per_s: int
     instance: Named | None
 

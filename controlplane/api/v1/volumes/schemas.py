@@ -82,9 +82,9 @@ class GrowIn(In):
 class RetypeIn(In):
     """Another type. The present one gives the volume that type's present limits.
 
-    A type of another place, a pool or the own disk of a node, moves the data there: the volume is then detached, or its
-    instance is off, and it has no snapshots. `max_mb_per_s`: of the copy, in MB per second; without it there is no
-    limit.
+    A type of another place, a pool or the own disk of a node, moves the data there: the volume has no snapshots then,
+    and its instance, if it has one, is off, or runs on where the node can do that. `max_mb_per_s`: of the copy, in MB
+    per second; without it there is no limit.
     """
 
     example = {"volume_type": "local"}
@@ -98,7 +98,8 @@ class RetypePlanOut(Out):
     volume stays in its place, and gets other limits.
 
     `pool`, `new_pool`: empty for the own disk of a node. Id, name, labels and attachment of the volume stay, and so do
-    its policies. `instance` has the volume; one that is moved is not started until the end.
+    its policies. `instance` has the volume. `is_online`: it runs on while the data is copied, and is paused for an
+    instant at the end; otherwise one that is moved is not started until the end.
     """
 
     volume = NamedOut()
@@ -107,6 +108,7 @@ class RetypePlanOut(Out):
     pool = serializers.CharField(allow_blank=True)
     new_pool = serializers.CharField(source="volume_type.pool", allow_blank=True)
     copied_gib = serializers.IntegerField()
+    is_online = serializers.BooleanField()
     max_mb_per_s = serializers.IntegerField()
     instance = NamedOut(allow_null=True)
 
