@@ -1,4 +1,4 @@
-"""Online copies of volumes, on a node with the fake adapter: what a guest writes is never lost, whoever dies when."""
+"""Online copies of volumes, on a node with the fake adapter: no write of a guest is lost, whichever process dies."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -110,9 +110,9 @@ class Story:
 @pytest.fixture
 def story(tenant: Tenant, storage: CephStorage, request: pytest.FixtureRequest) -> Iterator[Story]:
     """The story at its beginning, and no traces of it in the cluster afterwards."""
-    beginning = Story(tenant, tenant.api.get(f"/v1/volume-types/{request.param}"))
-    beginning.begin()
-    yield beginning
+    created = Story(tenant, tenant.api.get(f"/v1/volume-types/{request.param}"))
+    created.begin()
+    yield created
     tenant.delete_everything()
     for image in tenant.api.get("images", limit="200")["items"]:
         if not image["is_public"]:
@@ -167,7 +167,7 @@ def _be_refused(story: Story) -> None:
 
 
 def _move(story: Story, then: str) -> None:
-    """Move the volume, whose guest is off, to every other type, or be beginning why not; the guest boots from it there."""
+    """Move the volume, whose guest is off, to every other type, or find it refused; the guest boots from it there."""
     for target in story.tenant.api.get("/v1/volume-types")["items"]:
         present = story.tenant.api.get(f"/v1/volume-types/{story.tenant.api.get(f'volumes/{SYSTEM}')['volume_type']}")
         path, body = f"volumes/{SYSTEM}/actions/retype", {"volume_type": target["id"]}

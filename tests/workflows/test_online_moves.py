@@ -1,4 +1,4 @@
-"""Volumes that change their place while a guest runs with them: nothing that it writes is lost, whoever dies when."""
+"""Volumes that change their place while a guest runs with them: no write is lost, whichever process dies at any step."""
 
 from collections.abc import Callable
 

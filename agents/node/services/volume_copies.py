@@ -199,7 +199,7 @@ class VolumeCopies:
             run.reason = run.reason or reason
 
     def _settle_later(self, volume_id: UUID) -> None:
-        """Settle an interrupted pivot in the background: its guest stands still until then."""
+        """Settle an interrupted pivot in the background: its guest is paused until then."""
         if self._node.state_store.pivot(volume_id) is not None:
             threading.Thread(target=self._settle, args=(volume_id,), name="volume-pivot", daemon=True).start()
 
