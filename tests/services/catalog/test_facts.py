@@ -146,7 +146,7 @@ def test_valid_time_and_transaction_time_are_independent() -> None:
         [custody("provider_software", valid_from=LONG_AGO, valid_to=MARCH), custody("provider_hsm", valid_from=MARCH)]
     )
     assert (value_at(MARCH - timedelta(days=1)), value_at(MARCH)) == ("provider_software", "provider_hsm")
-    assert value_at(MARCH, known_at=before) == value_at(LONG_AGO, believed_at=before) == "none"
+    assert value_at(MARCH, known_at=before) == value_at(LONG_AGO, known_at=before) == "none"
 
 
 def test_change_from_a_date_keeps_the_earlier_value() -> None:
