@@ -377,7 +377,7 @@ def test_expired_permit_aborts_the_migration(pair: Pair) -> None:
     pair.source.now = lambda: later
     wait_until(lambda: ask(request).phase != pb.MOVE_PHASE_RUNNING, what="the move to end")
     ended = ask(request)
-    assert (ended.phase, "nobody has renewed" in ended.reason) == (pb.MOVE_PHASE_CANCELLED, True)
+    assert (ended.phase, "was not renewed" in ended.reason) == (pb.MOVE_PHASE_CANCELLED, True)
     assert pair.is_where_it_was()
 
 
