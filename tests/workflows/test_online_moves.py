@@ -1,4 +1,4 @@
-"""Volumes that change their place while a guest runs with them: no write is lost, whichever process dies at any step."""
+"""Volumes that change their place while a guest runs with them: no write is lost, whichever process dies."""
 
 from collections.abc import Callable
 
