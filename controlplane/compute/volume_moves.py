@@ -196,6 +196,7 @@ def _move(actor: Actor, new: VolumeMove) -> Operation:
     new.is_online = runs(instance_with(volume))
     operation = enqueue(actor, _operation_request(new))
     check_move(volume, new.volume_type)
+    _require_same_power(new)
     if (volume.node_id, volume.pool_id, volume.size_gib) != was:
         raise NoAllocation()
     Volume.objects.filter(pk=volume.pk).update(
@@ -206,6 +207,13 @@ def _move(actor: Actor, new: VolumeMove) -> Operation:
     new.save(force_insert=True)
     record(actor, MOVE, volume.pk, project_id=volume.project_id, volume_type=new.volume_type.pk)
     return operation
+
+
+def _require_same_power(new: VolumeMove) -> None:
+    """Raise VolumeMoveUnderGuest if the instance was stopped or started before the operation locked it."""
+    holder = instance_with(new.volume)
+    if holder is not None and runs(holder) != new.is_online:
+        raise VolumeMoveUnderGuest(instance=holder.name, state=holder.state)
 
 
 def _operation_request(new: VolumeMove) -> OperationRequest:

@@ -44,6 +44,7 @@ from controlplane.workflows.workflow_types import Effect, Step, StepAborted, Ste
 log = logging.getLogger(__name__)
 
 POLL_DELAY = timedelta(seconds=1)
+NEVER_LEVEL = Message("the guest writes more than the copy takes.")
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -89,7 +90,12 @@ def release_allocation(operation: Operation) -> Effect:
 
 
 def copy_data(operation: Operation) -> Effect:
-    """Have the node copy the data, and poll its progress. A copy that failed is begun anew."""
+    """Have the node copy the data, and poll its progress. A copy that failed is begun anew.
+
+    Raises:
+        StepPending: it is not complete, or an online one has not been level with the guest's writes yet.
+        NodeFailed: an online one never was in the operation's time.
+    """
     row = move_of(operation)
     authorization = step_permits.for_volume_move(operation, row)
     state = _state(row, authorization)
@@ -101,6 +107,8 @@ def copy_data(operation: Operation) -> Effect:
     if state.phase in (pb.COPY_PHASE_READY, pb.COPY_PHASE_COMPLETED):
         return partial(_record_progress, row, progress)
     _record_progress(row, progress)
+    if row.is_online and clock.now() >= operation.deadline_at:
+        raise NodeFailed(reason=NEVER_LEVEL)
     percent = 100 * progress["moved_bytes"] // (state.total_bytes or 1)
     raise StepPending("the data is copied", delay=POLL_DELAY, progress=percent)
 
@@ -196,8 +204,7 @@ def pivot(operation: Operation) -> None:
         return
     if clock.now() >= operation.deadline_at:
         limit_s = int(operation.limit.total_seconds())
-        obstacle = Message("the guest writes more than the copy takes.")
-        raise StepAborted(DeadlineExceeded(limit_s=limit_s, obstacle=obstacle))
+        raise StepAborted(DeadlineExceeded(limit_s=limit_s, obstacle=NEVER_LEVEL))
     raise StepPending("the guest gets the copy", delay=POLL_DELAY)
 
 

@@ -1,6 +1,6 @@
 """Online copies of volumes, on a node with the fake adapter: no write of a guest is lost, whichever process dies."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -8,9 +8,11 @@ import grpc
 import pytest
 
 from agents.node.adapters.interfaces import Power
+from agents.node.adapters.mirrors import Mirrored
 from agents.node.errors import AdapterError
 from agents.node.services import volume_mirrors
-from agents.node.specs import FreezeLevel
+from agents.node.services.volume_copies import CopyStatus, VolumeCopies
+from agents.node.specs import FreezeLevel, Subject
 from agents.node.state_store import Freeze, StateStore
 from agents.protocol import agent_pb2 as pb
 from scripts.polling import wait_until
@@ -36,7 +38,8 @@ class Rig:
         agent.stub.EnsureVolume(opening)
         self.guest = specs.instance(self.root)
         agent.stub.EnsureInstance(self.guest)
-        agent.stub.EnsureAttachment(specs.attachment(self.guest, self.volume))
+        self.attachment = specs.attachment(self.guest, self.volume)
+        agent.stub.EnsureAttachment(self.attachment)
         self.guest_id, self.volume_id = UUID(self.guest.subject.id), UUID(self.volume.subject.id)
         self.writes = 0
         self.write()
@@ -111,6 +114,28 @@ def test_running_guest_gets_the_copy(agent: AgentUnderTest, back: bool) -> None:
     rig.start(2)
     rig.check_content()
     assert agent.fake.guests[rig.guest_id].starts == 2
+
+
+def test_guest_whose_definition_cannot_be_written_runs_on(agent: AgentUnderTest) -> None:
+    rig = Rig(agent)
+    rig.mirror()
+    agent.fake.fail_next("define", AdapterError("The disk of the node is full.", retryable=True))
+    assert refusal(rig.pivot).code == "agent.adapter_failed"
+    assert (rig.power, rig.place, held(agent, rig.volume)) == (Power.RUNNING, FAST, FAST)
+    wait_until(lambda: not agent.server.node.state_store.pivots(), limit_s=PATIENCE_S)
+    rig.check_content()
+
+
+def test_copy_that_an_earlier_agent_completed_is_no_copy_of_a_running_guest(agent: AgentUnderTest) -> None:
+    """After a rollback of the agent, which took the copy for an offline one."""
+    rig = Rig(agent)
+    rig.mirror()
+    agent.server.node.state_store.copies.confirm(rig.volume_id)
+    assert rig.pivot().phase == pb.COPY_PHASE_FAILED
+    assert agent.stub.EnsureVolumeCopy(rig.request).phase == pb.COPY_PHASE_FAILED
+    rig.undo()
+    rig.check_content()
+    assert (rig.place, places(agent, rig.volume)) == ("", {""})
 
 
 @pytest.mark.parametrize("back", [False, True])
@@ -225,11 +250,16 @@ def test_nothing_is_lost_wherever_a_pivot_is_interrupted(
     assert places(agent, rig.volume) == {rig.place}
 
 
-def test_pivot_that_the_agent_survives_is_settled_by_itself(agent: AgentUnderTest) -> None:
+@pytest.mark.parametrize(
+    "error", [AdapterError("libvirtd does not answer.", retryable=True), OSError(28, "No space left on device")]
+)
+def test_pivot_that_the_agent_survives_is_settled_by_itself(agent: AgentUnderTest, error: Exception) -> None:
     rig = Rig(agent)
     rig.mirror()
-    agent.fake.fail_next("resume_domain", AdapterError("libvirtd does not answer.", retryable=True))
-    assert refusal(rig.pivot).code == "agent.adapter_failed"
+    for _ in range(2):
+        agent.fake.fail_next("resume_domain", error)
+    with pytest.raises(grpc.RpcError):
+        rig.pivot()
     wait_until(lambda: rig.power is Power.RUNNING, limit_s=PATIENCE_S)
     rig.wait_for(pb.COPY_PHASE_COMPLETED)
     rig.write()
@@ -243,9 +273,11 @@ def test_nothing_touches_a_guest_whose_pivot_is_not_settled(
     rig.mirror()
     with killed_at(agent, "resume_domain", monkeypatch, is_after=False):
         refusal(rig.pivot)
+    attachment = specs.subject(rig.attachment.subject.id, 2)
     calls = (
         lambda: rig.start(2),
         lambda: agent.stub.EnsureAttachment(specs.attachment(rig.guest, other)),
+        lambda: agent.stub.RemoveAttachment(pb.RemoveRequest(subject=attachment)),
         lambda: agent.stub.FreezeInstance(pb.FreezeInstanceRequest(instance_id=rig.guest.subject.id)),
         rig.undo,
     )
@@ -293,6 +325,60 @@ def test_guest_of_which_hypervisor_and_process_differ_stays_paused(
     wait_until(lambda: not agent.server.node.state_store.pivots(), limit_s=PATIENCE_S)
     rig.start(2)
     rig.check_content()
+
+
+def test_pivot_that_libvirtd_forgets_at_once_leaves_the_guest_paused(
+    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(agent)
+    rig.mirror()
+    mirrors = agent.fake.mirrors
+    take_target = mirrors.take_target
+
+    def take_and_forget(mirrored: Mirrored) -> None:
+        take_target(mirrored)
+        mirrors.forgotten.add(rig.volume_id)
+
+    monkeypatch.setattr(mirrors, "take_target", take_and_forget)
+    assert "does not know which disk" in refusal(rig.pivot).message
+    assert (rig.power, held(agent, rig.volume)) == (Power.PAUSED, "")
+    mirrors.forgotten.clear()
+    rig.wait_for(pb.COPY_PHASE_COMPLETED)
+    rig.check_content()
+
+
+def test_guest_that_is_resumed_meanwhile_is_paused_for_the_pivot(
+    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thaw of a paused guest ends between the first look and the record of the pivot."""
+    rig = Rig(agent)
+    rig.mirror()
+    agent.fake.guests[rig.guest_id].power = Power.PAUSED
+    freeze = StateStore.freeze
+
+    def thawed(self: StateStore, instance_id: UUID) -> Freeze | None:
+        agent.fake.guests[instance_id].power = Power.RUNNING
+        return freeze(self, instance_id)
+
+    monkeypatch.setattr(StateStore, "freeze", thawed)
+    assert rig.pivot().phase == pb.COPY_PHASE_COMPLETED
+    assert agent.fake.call_counts["pause"] == 1
+    rig.check_content()
+
+
+def test_pivot_whose_caller_gave_up_changes_nothing(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig, pivot = Rig(agent), VolumeCopies.pivot
+    rig.mirror()
+
+    def late(copies: VolumeCopies, subject: Subject, *, is_awaited: Callable[[], bool]) -> CopyStatus:
+        assert is_awaited()
+        return pivot(copies, subject, is_awaited=lambda: False)
+
+    monkeypatch.setattr(VolumeCopies, "pivot", late)
+    assert refusal(rig.pivot).code == "agent.adapter_failed"
+    rig.undo()
+    rig.check_content()
+    assert (rig.place, agent.fake.call_counts["pivot_disk"]) == ("", 0)
 
 
 def test_frozen_guest_is_not_pivoted(agent: AgentUnderTest) -> None:

@@ -1,6 +1,7 @@
 """Volumes that change their place while a guest runs with them: no write is lost, whichever process dies."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from agents.node.adapters.interfaces import Power
 from agents.node.services import volume_mirrors
 from controlplane.audit.selectors import residency_of
 from controlplane.catalog.models import VolumeType
+from controlplane.compute import volume_moves
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.errors import VolumeMoveUnderGuest
 from controlplane.compute.migration import instance_migrate
@@ -18,7 +20,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.nodes.models import Node
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
-from controlplane.operations.services import operation_cancel
+from controlplane.operations.services import enqueue, operation_cancel
 from controlplane.storage.models import Volume, VolumeMove
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS
@@ -277,6 +279,34 @@ def test_guest_that_writes_too_much_keeps_its_disk_when_the_time_is_over(
     assert places(cloud, rig.volume) == {"local"}
     rig.write()
     rig.check_content()
+
+
+def test_copy_that_never_becomes_level_ends_with_the_time_of_the_move(cloud: Cloud) -> None:
+    rig = Rig(cloud)
+    cloud.fake.mirrors.is_lagging = True
+    operation = rig.ask()
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=operation.created_at)
+    operation = ended(run_on(fresh(operation)))
+    assert (operation.state, operation.error["code"]) == ("failed", "operation.deadline_exceeded")
+    assert "writes more than the copy takes" in operation.error["detail"]
+    assert places(cloud, rig.volume) == {"local"}
+    rig.check_content()
+
+
+def test_instance_that_starts_before_its_lock_is_not_moved_as_stopped(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(cloud)
+    done(instance_power_off(SYSTEM, fresh(rig.instance)))
+
+    def started(*args: Any) -> Operation:
+        Instance.objects.filter(pk=rig.instance.pk).update(state="active")
+        return enqueue(*args)
+
+    monkeypatch.setattr(volume_moves, "enqueue", started)
+    with pytest.raises(VolumeMoveUnderGuest):
+        rig.ask()
+    assert not VolumeMove.objects.exists()
 
 
 def test_node_with_an_old_agent_moves_offline_alone(cloud: Cloud) -> None:

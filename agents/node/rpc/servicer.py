@@ -149,7 +149,9 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         return volume_copy_messages.state(status)
 
     def PivotVolumeCopy(self, request: pb.PivotVolumeCopyRequest, context: grpc.ServicerContext) -> pb.VolumeCopyState:
-        return volume_copy_messages.state(self._copies.pivot(self._bounded(request.subject)))
+        return volume_copy_messages.state(
+            self._copies.pivot(self._bounded(request.subject), is_awaited=context.is_active)
+        )
 
     def RemoveVolumeCopy(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from agents.node.adapters.interfaces import GuestDisk, Power, disk_serial
 from agents.node.context import Node
-from agents.node.errors import Conflict, GuestMigrating
+from agents.node.errors import Conflict, GuestMigrating, GuestPivoting
 from agents.node.services import instances, migration_state, volumes
 from agents.node.specs import AttachmentSpec, Subject
 from agents.node.state_store import Entry
@@ -78,6 +78,8 @@ def _unplug(node: Node, spec: AttachmentSpec) -> None:
     with node.locks.hold(("volume", spec.volume_id), ("instance", spec.instance_id)):
         if migration_state.is_moving(node, spec.instance_id):
             raise GuestMigrating(spec.instance_id)
+        if node.state_store.pivots(spec.instance_id):
+            raise GuestPivoting(spec.instance_id)
         if instances.is_wanted(node, spec.instance_id) and not migration_state.has_left(node, spec.instance_id):
             instances.define(node, spec.instance_id)
         if _is_pluggable(node, spec):

@@ -13,6 +13,7 @@ reach does not: a node that was away could write over a file of the volume there
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
@@ -151,13 +152,14 @@ class VolumeCopies:
             self._runs.pop(subject.id, None)
         return True
 
-    def pivot(self, subject: Subject) -> CopyStatus:
+    def pivot(self, subject: Subject, *, is_awaited: Callable[[], bool]) -> CopyStatus:
         """Let the running guest have the online copy, if it is ready. A repetition finds it complete.
 
         The answer FAILED: the guest has the source, or ran with it until its end. READY: it has the source, and writes
-        more than the copy takes.
+        more than the copy takes. `is_awaited` tells if the caller still waits for the answer.
 
         Raises:
+            AdapterError: the caller gave up while another call had the locks. It may undo the copy by now.
             NotFound: there is no such copy.
             StaleGeneration
             Conflict: the copy is not online.
@@ -172,6 +174,8 @@ class VolumeCopies:
                 raise StaleGeneration("volume-copy", subject.id, given=subject.generation, seen=entry.generation)
             if not entry.spec.is_online:
                 raise Conflict(f"The copy of volume {subject.id} is not online: nothing runs with it.")
+            if not is_awaited():
+                raise AdapterError("The caller of the pivot does not wait for it any more.", retryable=True)
             if entry.phase is Phase.MAKING:
                 self._pivot(subject.id, entry.spec)
         return self._status(node.state_store.copies.require(subject.id))
@@ -189,7 +193,7 @@ class VolumeCopies:
                     volume_mirrors.pivot(node, volume_id, spec)
             elif now.phase in (MirrorPhase.GONE, MirrorPhase.NONE):
                 self._give_up(volume_id, volume_mirrors.ENDED_BEFORE)
-        except AgentError:
+        except BaseException:
             self._settle_later(volume_id)
             raise
 
@@ -214,6 +218,8 @@ class VolumeCopies:
                     volume_mirrors.settle(node, volume_id)
             except AgentError as exc:
                 log.warning("pivot not settled", extra={"facts": {"id": volume_id, "problem": exc.message}})
+            except Exception:
+                log.exception("pivot not settled")  # the guest is paused until this succeeds
 
     def restore(self) -> None:
         """Begin unfinished copies anew, at the agent's start, up to AT_ONCE: callers repeat their calls for the others.
@@ -330,6 +336,9 @@ class VolumeCopies:
         Raises:
             AgentError: the mirror has ended without a pivot.
         """
+        while self._node.state_store.pivot(volume_id) is not None:  # an interrupted one is settled first
+            if run.stop.wait(FOLLOW_INTERVAL_S):
+                return
         volume_mirrors.begin(self._node, volume_id, spec)
         while not run.stop.wait(FOLLOW_INTERVAL_S):
             state = volume_mirrors.state(self._node, volume_id, spec)
@@ -352,7 +361,10 @@ class VolumeCopies:
         volume_id, total = UUID(entry.id), entry.spec.size_bytes
         known = CopyStatus(volume_id, entry.generation, CopyPhase.COMPLETED, total, total)
         if entry.phase is Phase.PRESENT:
-            return known
+            if not entry.spec.is_online or self._has_pivoted(entry):
+                return known
+            # An agent of an earlier release took it for an offline copy, while the guest wrote to its source.
+            return replace(known, phase=CopyPhase.FAILED, moved_bytes=0, reason=volume_mirrors.ENDED_BEFORE)
         with self._lock:
             run = self._runs.get(volume_id)
         if self._node.state_store.pivot(volume_id) is not None:

@@ -10,7 +10,7 @@ be recorded at the same moment. So the guest writes nothing around that moment:
 2. the mirror becomes level, and the hypervisor is asked to pivot: it flushes the copy, and lets the guest have it;
 3. the running guest's own disks, not its definition, say that this has happened;
 4. one transaction of the state store makes the copy the volume: `volumes` names its place, `copies` is present;
-5. the definition is written, the guest is resumed, and the pivot is forgotten.
+5. the guest is resumed, the definition is written, and the pivot is forgotten.
 
 Until 4 the source has all that the guest ever wrote, whether the hypervisor has pivoted or not, since the guest was
 resumed only where the disks of its process are again the source. From 4 on the copy has all of it. The state store
@@ -78,7 +78,7 @@ def begin(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> None:
 
 
 def state(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> MirrorState:
-    if volumes.user_of(node, volume_id) is None:
+    if _guest_of(node, volume_id) is None:
         return MirrorState(MirrorPhase.GONE)
     return node.adapters.mirrors.state(_mirrored(node, volume_id, spec))
 
@@ -89,7 +89,7 @@ def end(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> None:
     Raises:
         AdapterError: the guest has the copy, or the mirror does not end yet.
     """
-    if volumes.user_of(node, volume_id) is not None:
+    if _guest_of(node, volume_id) is not None:
         node.adapters.mirrors.abort(_mirrored(node, volume_id, spec))
 
 
@@ -103,11 +103,12 @@ def pivot(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> None:
         AdapterError: it may have been interrupted anywhere: `settle`.
     """
     mirrored = _mirrored(node, volume_id, spec)
-    power = node.adapters.hypervisor.state(mirrored.guest_id)
     with node.state_store.transaction():
         migration_state.check_settled(node, mirrored.guest_id)
         if node.state_store.freeze(mirrored.guest_id) is not None:
             raise GuestFrozen(mirrored.guest_id)
+        # After the freeze is read: one that ends meanwhile has the guest resumed before it is forgotten.
+        power = node.adapters.hypervisor.state(mirrored.guest_id)
         ran = power is not None and power.power is Power.RUNNING
         node.state_store.record_pivot(volume_id, Pivot(mirrored.guest_id, ran=ran))
     if ran:
@@ -116,15 +117,15 @@ def pivot(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> None:
     is_late = is_ready and not _is_level(node, mirrored, spec)
     if is_ready and not is_late:
         node.adapters.mirrors.pivot(mirrored)
-    settle(node, volume_id, is_asked=not is_late, is_interrupted=False)
+    settle(node, volume_id, is_asked=not is_late)
 
 
-def settle(node: Node, volume_id: UUID, *, is_asked: bool = True, is_interrupted: bool = True) -> None:
+def settle(node: Node, volume_id: UUID, *, is_asked: bool = True) -> None:
     """Find out which disk the guest has, record it, and let the guest go on. See above.
 
     The caller holds the locks of the volume and of its guest. `is_asked`: the hypervisor may have been asked to pivot,
-    and may do so yet, so that a mirror that is still there is ended; otherwise it goes on. `is_interrupted`: the
-    hypervisor may have been stopped meanwhile, and the guest's own process is asked too.
+    and may do so yet, so that a mirror that is still there is ended, and the guest's own process is asked too: the
+    hypervisor may have been killed in the instant of the pivot; otherwise the mirror goes on.
 
     Raises:
         AdapterError: the mirror has not ended, the hypervisor does not answer, or its memory and the guest's process
@@ -136,14 +137,14 @@ def settle(node: Node, volume_id: UUID, *, is_asked: bool = True, is_interrupted
     entry = node.state_store.copies.get(volume_id)
     if is_asked and entry is not None and entry.phase is Phase.MAKING:
         phase = _await_end(node, volume_id, entry.spec)
-        if is_interrupted and phase is not MirrorPhase.GONE:
+        if phase is not MirrorPhase.GONE:
             _check_process(node, volume_id, entry.spec, phase)
         if phase is MirrorPhase.PIVOTED:
             _record(node, entry)
-    if instances.is_wanted(node, pivot.instance_id):
-        instances.define(node, pivot.instance_id)
     if pivot.ran:
         node.adapters.hypervisor.resume_domain(guest_name(pivot.instance_id))
+    if instances.is_wanted(node, pivot.instance_id):
+        instances.define(node, pivot.instance_id)  # each start does so too; until then nothing starts the guest
     node.state_store.forget_pivot(volume_id)
 
 
@@ -222,8 +223,14 @@ def spec_there(spec: VolumeCopySpec, before: Entry[VolumeSpec] | None) -> Volume
 
 
 def _mirrored(node: Node, volume_id: UUID, spec: VolumeCopySpec) -> Mirrored:
-    guest_id = volumes.user_of(node, volume_id)
+    guest_id = _guest_of(node, volume_id)
     if guest_id is None:
         raise VolumeNotOpen(volume_id)
     engine = node.adapters.disks.engine
     return Mirrored(guest_id, engine(spec.source).disk(volume_id), engine(spec.destination).disk(volume_id))
+
+
+def _guest_of(node: Node, volume_id: UUID) -> UUID | None:
+    """Return the guest of a pivot that is on record, or else the one that has the volume."""
+    pivot = node.state_store.pivot(volume_id)
+    return pivot.instance_id if pivot is not None else volumes.user_of(node, volume_id)
