@@ -49,36 +49,22 @@ class Bird:
         Raises:
             BirdSilent, BirdRefused.
         """
-        if not CONFIGURED & {code for code, _ in self._command("configure")}:
+        if not CONFIGURED & {code for code, _ in self.command("configure")}:
             raise BirdRefused
 
     def state(self) -> BirdState:
         """Return what BIRD reports. Raises BirdSilent."""
         established = [
             "Established" in text.split()[4:]
-            for code, text in self._command("show protocols")
+            for code, text in self.command("show protocols")
             if code == PROTOCOL and text.split()[1:2] == ["BGP"]
         ]
         versions = {self._version(name) for name in PROTOCOLS.values()}
         routes = sum(self._routes(name) for name in PROTOCOLS.values())
         return BirdState(versions.pop() if len(versions) == 1 else None, routes, len(established), sum(established))
 
-    def _version(self, protocol: str) -> int | None:
-        """Return the version in the protocol's description; 0 without the protocol."""
-        lines = self._command(f"show protocols all {protocol}")
-        if any(code >= ERRORS for code, _ in lines):
-            return 0
-        for _, text in lines:
-            name, _, value = text.strip().partition(":")
-            if name == "Description":
-                return int(value) if value.strip().isdecimal() else None
-        return None
-
-    def _routes(self, protocol: str) -> int:
-        counts = (COUNT.match(text) for code, text in self._command(f"show route count protocol {protocol}"))
-        return sum(int(match[1]) for match in counts if match is not None)
-
-    def _command(self, command: str) -> list[tuple[int, str]]:
+    def command(self, command: str) -> list[tuple[int, str]]:
+        """Return the lines of the reply to the command, with the codes of BIRD's control protocol. Raises BirdSilent."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(TIMEOUT_S)
@@ -90,6 +76,21 @@ class Bird:
                     return list(_reply(iter(file.readline, "")))
         except OSError as exc:
             raise BirdSilent(str(exc)) from exc
+
+    def _version(self, protocol: str) -> int | None:
+        """Return the version in the protocol's description; 0 without the protocol."""
+        lines = self.command(f"show protocols all {protocol}")
+        if any(code >= ERRORS for code, _ in lines):
+            return 0
+        for _, text in lines:
+            name, _, value = text.strip().partition(":")
+            if name == "Description":
+                return int(value) if value.strip().isdecimal() else None
+        return None
+
+    def _routes(self, protocol: str) -> int:
+        counts = (COUNT.match(text) for code, text in self.command(f"show route count protocol {protocol}"))
+        return sum(int(match[1]) for match in counts if match is not None)
 
 
 def _reply(lines: Iterator[str]) -> Iterator[tuple[int, str]]:

@@ -256,13 +256,13 @@ def _read_decision(body: Mapping[str, object], evidence: Evidence) -> None:
 
 
 def _read_permit(body: Mapping[str, object], evidence: Evidence, about: Collection[str]) -> None:
-    disk = _disk(body)
+    disk, subject = _disk(body), _subject(body, about)
     roles, since = body.get("roles"), instant(body.get("nbf"))
     if since is None or not isinstance(roles, list):
         return
     evidence.permits[_text(body, "jti")] = Permit(
         jti=_text(body, "jti"),
-        resource=_subject(body, about),
+        resource=subject,
         roles=tuple(role for role in roles if isinstance(role, str)),
         node=_text(body, "aud"),
         zone=_text(body, "zone"),
@@ -272,13 +272,13 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence, about: Collecti
         runs=_text(body, "op") in RUNS,
         is_move=_text(body, "op") in MOVES,
         is_evacuation=_text(body, "op") == EVACUATION,
-        takes_snapshot=_takes_snapshot(body),
+        takes_snapshot=_takes_snapshot(body, subject),
     )
 
 
-def _takes_snapshot(body: Mapping[str, object]) -> bool:
+def _takes_snapshot(body: Mapping[str, object], subject: str) -> bool:
     listed = body.get("snapshots")
-    return _text(body, "op") == SNAPSHOT_TAKEN or (isinstance(listed, list) and _text(body, "resource") in listed)
+    return _text(body, "op") == SNAPSHOT_TAKEN or (isinstance(listed, list) and subject in listed)
 
 
 def _is_of_guest(body: Mapping[str, object]) -> bool:

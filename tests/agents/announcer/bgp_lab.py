@@ -104,7 +104,7 @@ class BgpLab:
 
     def learned(self, address: str) -> dict[str, tuple[str, str, str]]:
         """Return next hop, community and local preference of the address by the announcer's name, on the router."""
-        lines = Bird(self.folder / "router.ctl")._ask(f"show route all for {address}")
+        lines = Bird(self.folder / "router.ctl").command(f"show route all for {address}")
         result: dict[str, tuple[str, str, str]] = {}
         name = ""
         for _, text in lines:
