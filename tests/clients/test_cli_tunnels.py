@@ -20,6 +20,17 @@ pytestmark = pytest.mark.slow
 
 CREATE = ("--flavor", "tiny", "--image", "tiny", "--network", "lan")
 CTRL_C = "\x03"
+INTERRUPTED_ELSEWHERE = """
+import os, signal, sys, threading
+from andromede_cli import consoles
+
+def interrupt():
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    os.kill(os.getpid(), signal.SIGINT)
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+consoles.serve(None, ("127.0.0.1", 0), lambda host, port: threading.Timer(0.1, interrupt).start(), carry=None)
+"""
 
 
 @pytest.fixture
@@ -74,6 +85,10 @@ def test_several_connections_share_a_listening_command(cli: Cli, terminals: list
                 assert answer.read() == text
     terminal.type(CTRL_C)
     assert terminal.finish() == 0
+
+
+def test_interrupt_that_does_not_wake_the_listening_command_ends_it(commands: Path) -> None:
+    subprocess.run([commands / "python", "-c", INTERRUPTED_ELSEWHERE], timeout=PATIENCE_S, check=True)
 
 
 def test_program_that_hangs_up_ends_its_tunnel_alone(cli: Cli, terminals: list[Terminal]) -> None:

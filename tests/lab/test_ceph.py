@@ -190,7 +190,7 @@ def test_a_killed_removal_is_repeated(tmp_path: Path) -> None:
 
 def test_ended_daemon_reports_its_error(make_ceph: Callable[[str], CephCluster]) -> None:
     """The address is of a documentation network (RFC 5737), and so of no machine."""
-    with pytest.raises(LabError, match=r"mon\.a .* ended: [^$]*192\.0\.2\.1"):
+    with pytest.raises(LabError, match=r"mon\.a .* ended with 1: [^$]*192\.0\.2\.1"):
         make_ceph("elsewhere").start(address="192.0.2.1")
 
 

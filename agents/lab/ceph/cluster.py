@@ -232,7 +232,8 @@ class CephCluster:
             for daemon, child in self._children.items():
                 if child.poll() is not None:
                     words = self._output(daemon).read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
-                    raise LabError(f"{daemon} of the cluster in {self.folder} ended: {words.strip()}", daemon=daemon)
+                    ended = f"{daemon} of the cluster in {self.folder} ended with {child.returncode}"
+                    raise LabError(f"{ended}: {words.strip()}", daemon=daemon)
             return holds()
 
         wait_until(holds_or_is_in_vain, what=what)

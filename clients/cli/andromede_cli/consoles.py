@@ -26,6 +26,7 @@ READ_BYTES = 65536
 OPEN_LIMIT_S = 20
 STALL_LIMIT_S = 60
 QUIET_S = 2.0  # after the end of what is piped in: how long the guest may be silent before that was all
+INTERRUPT_POLL_S = 0.5  # how often a listening command looks for a signal that did not wake it
 PLAIN_ENDS = (1000, 1001)
 
 
@@ -192,10 +193,14 @@ def serve(
     except OSError as exc:
         words = _("Cannot listen on {host}:{port}: {reason}")
         raise Misuse(words.format(host=listen_address[0], port=listen_address[1], reason=exc.strerror or exc)) from exc
+    server.settimeout(INTERRUPT_POLL_S)  # a signal just before accept(), or in another thread, does not interrupt it
     with server, suppress(KeyboardInterrupt):
         on_listening(*server.getsockname()[:2])
         while True:
-            client, _address = server.accept()
+            try:
+                client, _address = server.accept()
+            except TimeoutError:
+                continue
             threading.Thread(target=_join, args=(open_one, client, carry), daemon=True).start()
 
 
