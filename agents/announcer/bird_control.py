@@ -64,7 +64,7 @@ class Bird:
         return BirdState(versions.pop() if len(versions) == 1 else None, routes, len(established), sum(established))
 
     def command(self, command: str) -> list[tuple[int, str]]:
-        """Return the lines of the reply to the command, with the codes of BIRD's control protocol. Raises BirdSilent."""
+        """Return the lines of the reply, with the codes of BIRD's control protocol. Raises BirdSilent."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(TIMEOUT_S)
