@@ -299,7 +299,7 @@ def _flavor(item: object, at: str) -> Flavor:
         pk=as_slug(body["id"], f"{at}.id"),
         vcpus=as_count(body["vcpus"], f"{at}.vcpus", minimum=1, maximum=1024),
         memory_mib=as_count(body["memory_mib"], f"{at}.memory_mib", minimum=64, maximum=64 * 2**20),
-        disk_gib=as_count(body["disk_gib"], f"{at}.disk_gib", minimum=1, maximum=2**20),
+        disk_gib=as_count(body["disk_gib"], f"{at}.disk_gib", minimum=0, maximum=2**20),
         max_volumes=as_count(max_volumes, f"{at}.max_volumes", minimum=0, maximum=MOST_VOLUMES),
     )
 

@@ -158,7 +158,11 @@ DEFAULT_MAX_VOLUMES = 24
 
 
 class Flavor(models.Model):
-    """The size of an instance. `disk_gib` is its root disk, `max_volumes` the limit of attached volumes beside it."""
+    """The size of an instance.
+
+    `disk_gib` is its root disk; 0: none, its instances boot from a volume that exists. `max_volumes`: the limit of
+    attached volumes beside the root disk.
+    """
 
     id = models.SlugField(primary_key=True, max_length=63)
     vcpus = models.PositiveSmallIntegerField()
@@ -169,7 +173,7 @@ class Flavor(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(vcpus__gte=1, memory_mib__gte=64, disk_gib__gte=1), name="catalog_flavor_has_size"
+                condition=Q(vcpus__gte=1, memory_mib__gte=64, disk_gib__gte=0), name="catalog_flavor_has_size"
             )
         ]
 

@@ -96,6 +96,15 @@ class FlavorTooSmall(Unprocessable):
     detail = "The flavor {flavor} has too little {dimension}: {needed} are needed, it has {given}."
 
 
+class FlavorWithoutDisk(Unprocessable):
+    code = "compute.flavor_without_disk"
+    title = "Flavor without a root disk"
+    detail = (
+        "The flavor {flavor} has no root disk. Create a volume from the image and boot from it (boot_volume), or "
+        "choose a flavor with a disk."
+    )
+
+
 class FirmwareMissing(Unprocessable):
     code = "compute.firmware_missing"
     title = "Firmware missing"

@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 
 from controlplane.catalog.models import Flavor, Image
-from controlplane.compute.errors import AffinityGroupNotFound, FlavorTooSmall, TooManyPorts, UserDataTooLarge
+from controlplane.compute.errors import (
+    AffinityGroupNotFound,
+    FlavorTooSmall,
+    FlavorWithoutDisk,
+    TooManyPorts,
+    UserDataTooLarge,
+)
 from controlplane.compute.models import AffinityGroup, Instance
 from controlplane.network.models import Network, Port
 from controlplane.network.ports import require_free
@@ -27,8 +33,14 @@ def check_user_data(value: bytes) -> None:
 
 
 def check_image(image: Image, size: Flavor | Instance, *, field: str, disk_gib: int | None = None) -> None:
-    """Raise FlavorTooSmall unless a guest of this size can run from the image. `disk_gib`: of a disk that exists."""
+    """Check that a guest of this size can run from the image. `disk_gib`: of a disk that exists.
+
+    Raises:
+        FlavorWithoutDisk, FlavorTooSmall
+    """
     flavor = size.pk if isinstance(size, Flavor) else size.flavor
+    if not (disk_gib or size.disk_gib):
+        raise FlavorWithoutDisk(field=field, flavor=flavor)
     for dimension, needed, given in (
         ("disk_gib", image.min_disk_gib, disk_gib or size.disk_gib),
         ("memory_mib", image.min_memory_mib, size.memory_mib),

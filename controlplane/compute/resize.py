@@ -12,7 +12,7 @@ from controlplane.audit.services import record
 from controlplane.catalog.io_limits import IoLimits, io_limits
 from controlplane.catalog.models import Flavor
 from controlplane.compute.actions import require_instance_state
-from controlplane.compute.errors import FlavorTooSmall
+from controlplane.compute.errors import FlavorTooSmall, FlavorWithoutDisk
 from controlplane.compute.instance_changes import InstanceChange, instance_change, instance_lock
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.root_volumes import root_volume_to_grow
@@ -33,6 +33,7 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
 
     Raises:
         FlavorTooSmall: the flavor's disk is smaller than the present one.
+        FlavorWithoutDisk: the root disk is no volume.
         TooManyVolumes: more volumes are attached than the flavor allows.
         InstanceWrongState, VolumeWrongState, QuotaExceeded, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, Busy.
     """
@@ -54,6 +55,8 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
 
 def _check_resize(instance: Instance, flavor: Flavor) -> None:
     require_instance_state(instance, "resize")
+    if instance.boot_volume_id is None and flavor.disk_gib == 0:
+        raise FlavorWithoutDisk(field="flavor", flavor=flavor.pk)
     if instance.boot_volume_id is None and flavor.disk_gib < instance.disk_gib:
         raise FlavorTooSmall(
             field="flavor",

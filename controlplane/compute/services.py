@@ -156,10 +156,10 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        InvalidName, FlavorTooSmall, TooManyVolumes, UserDataTooLarge, InstanceNameTaken, QuotaExceeded,
-        VolumeWrongState, Busy, InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted,
-        PortAttached, TooManyPorts, PortNotFound, SubnetMissing, ExemptionForOther, ExemptionOver, ExemptionUnsigned,
-        ExemptionSpent.
+        InvalidName, FlavorTooSmall, FlavorWithoutDisk, TooManyVolumes, UserDataTooLarge, InstanceNameTaken,
+        QuotaExceeded, VolumeWrongState, Busy, InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost,
+        AddressesExhausted, PortAttached, TooManyPorts, PortNotFound, SubnetMissing, ExemptionForOther, ExemptionOver,
+        ExemptionUnsigned, ExemptionSpent.
         RoutedElsewhere: a public address of a port is routed to another zone.
     """
     new = constrain_to_public_addresses(new)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from controlplane.audit.models import AuditEntry
+from controlplane.catalog.models import Flavor
 from controlplane.compute.models import Instance
 from controlplane.storage.models import Volume
 from tests.api.client import Caller
@@ -42,6 +43,34 @@ def test_boot_volume_is_kept_from_detachment_deletion_and_rebuild(api: Caller, s
     assert api.delete("volumes/system").problem == (409, "storage.volume.in_use", None)
     rebuilt = api.post("instances/web/actions/rebuild", {"image": "tiny"})
     assert rebuilt.problem == (409, "compute.instance.boots_from_volume", None)
+
+
+@pytest.fixture
+def diskless(cloud: Cloud) -> str:
+    """Make a flavor without a root disk; returns its name."""
+    return Flavor.objects.create(pk="diskless", vcpus=1, memory_mib=128, disk_gib=0).pk
+
+
+def test_flavor_without_a_disk_needs_a_boot_volume(api: Caller, system: str, diskless: str) -> None:
+    of_image = {"name": "web", "flavor": diskless, "image": "tiny"}
+    for more in ({}, {"keep_root_volume": True}):
+        for query in ("", "?dry_run=true"):
+            refused = api.post(f"instances{query}", of_image | more)
+            assert refused.problem == (422, "compute.flavor_without_disk", "/flavor")
+    finish(api.post("instances", WEB | {"flavor": diskless}))
+    shown = api.get("instances/web").body
+    assert (shown["flavor"], shown["disk_gib"], shown["state"]) == (diskless, 1, "active")
+
+
+def test_resize_to_a_flavor_without_a_disk_needs_a_root_volume(api: Caller, system: str, diskless: str) -> None:
+    finish(api.post("instances", WEB | {"start": False}))
+    finish(api.post("instances", {"name": "plain", "flavor": "tiny", "image": "tiny", "start": False}))
+    refused = api.post("instances/plain/actions/resize", {"flavor": diskless})
+    assert refused.problem == (422, "compute.flavor_without_disk", "/flavor")
+    finish(api.post("instances/web/actions/resize", {"flavor": diskless}))
+    assert api.get("instances/web").body["disk_gib"] == 1
+    finish(api.post("instances/web/actions/resize", {"flavor": "tiny"}))
+    assert api.get("volumes/system").body["size_gib"] == 1
 
 
 @pytest.mark.parametrize(

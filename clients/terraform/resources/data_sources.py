@@ -76,7 +76,7 @@ class Flavors(CloudData):
         id=_found("The id."),
         vcpus=_found("Virtual processors.", NUMBER),
         memory_mib=_found("Memory in MiB.", NUMBER),
-        disk_gib=_found("The disk in GiB.", NUMBER),
+        disk_gib=_found("The root disk in GiB; 0: none.", NUMBER),
     )
     schema = Schema(
         {

@@ -381,10 +381,11 @@ def test_import_needs_the_operator_role(document: Any) -> None:
 def test_offers_are_imported_twice_and_updated(offers: Any) -> None:
     assert offers_import(SYSTEM, offers).changed == len(offers["flavors"]) + len(offers["volume_types"])
     assert offers_import(SYSTEM, offers).changed == 0
-    offers["flavors"][0]["memory_mib"] = 256
+    offers["flavors"][0] |= {"memory_mib": 256, "disk_gib": 0}
 
     assert offers_import(SYSTEM, offers).changed == 1
-    assert Flavor.objects.get(pk="tiny").memory_mib == 256
+    tiny = Flavor.objects.get(pk="tiny")
+    assert (tiny.memory_mib, tiny.disk_gib) == (256, 0)
 
 
 @pytest.mark.parametrize(
@@ -394,6 +395,7 @@ def test_offers_are_imported_twice_and_updated(offers: Any) -> None:
         (["flavors", 0, "vcpus"], True, "flavors[0].vcpus"),
         (["flavors", 1, "memory_mib"], 63, "flavors[1].memory_mib"),
         (["flavors", 1, "disk_gib"], "5", "flavors[1].disk_gib"),
+        (["flavors", 1, "disk_gib"], -1, "flavors[1].disk_gib"),
         (["volume_types", 0, "id"], "shared", "volume_types[0].pool"),
         (["volume_types", 0, "pool"], "shared", "volume_types[0].pool"),
     ],

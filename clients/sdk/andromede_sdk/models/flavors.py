@@ -8,7 +8,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Flavor(Model):
-    """A flavor: the size of instances. `max_volumes`: how many volumes they can have beside the root disk."""
+    """A flavor: the size of instances.
+
+    `disk_gib`: of the root disk; 0: none, its instances boot from a volume that exists (`boot_volume`). `max_volumes`:
+    how many volumes they can have beside the root disk."""
 
     id: str
     vcpus: int

@@ -8,7 +8,11 @@ from controlplane.kernel.fields import (
 
 
 class FlavorOut(Out):
-    """A flavor: the size of instances. `max_volumes`: how many volumes they can have beside the root disk."""
+    """A flavor: the size of instances.
+
+    `disk_gib`: of the root disk; 0: none, its instances boot from a volume that exists (`boot_volume`). `max_volumes`:
+    how many volumes they can have beside the root disk.
+    """
 
     id = serializers.CharField()
     vcpus = serializers.IntegerField()

@@ -256,7 +256,8 @@ def described_port(port: Mapping[str, Any]) -> str:
 
 
 def sized(flavor: Mapping[str, Any]) -> Any:
-    size = ", ".join((vcpus(flavor["vcpus"]), mib(flavor["memory_mib"]), gib(flavor["disk_gib"])))
+    disk = gib(flavor["disk_gib"]) if flavor["disk_gib"] else _("no root disk")
+    size = ", ".join((vcpus(flavor["vcpus"]), mib(flavor["memory_mib"]), str(disk)))
     return format_html('<strong translate="no">{}</strong> <small class="faint">{}</small>', flavor["id"], size)
 
 
