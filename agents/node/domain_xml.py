@@ -42,6 +42,7 @@ MAX_TB_CACHE_MIB = 512
 GUEST_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 FIRMWARE_VARIABLES = Path("/var/lib/libvirt/qemu/nvram")
+AUTHS = ("auth", "source/auth")  # of a disk in a Ceph cluster; the second after a copy under a running guest
 
 
 def domain(guest: GuestSpec, *, virt_type: VirtType) -> str:
@@ -156,19 +157,23 @@ def disks_of(root: ET.Element) -> dict[str, ET.Element]:
 
 
 def keyed_disks(domain_text: str) -> dict[UUID, list[str]]:
-    """Return the monitors of the disks in Ceph clusters, by volume, which is the name of the secret too."""
+    """Return the monitors of the disks in Ceph clusters, by volume, which is the name of the secret too.
+
+    libvirt has the secret of a disk that was copied there under a running guest as a part of the disk's source.
+    """
     return {
         UUID(secret.get("uuid", "")): [
             f"[{host.get('name')}]:{host.get('port')}" for host in element.iterfind("source[@protocol='rbd']/host")
         ]
         for element in ET.fromstring(domain_text).iterfind("devices/disk[@type='network']")
-        if (secret := element.find("auth/secret[@type='ceph']")) is not None
+        for auth in AUTHS
+        for secret in element.iterfind(f"{auth}/secret[@type='ceph']")
     }
 
 
 def replace_client(element: ET.Element, own: ET.Element) -> None:
     """Give a disk in a Ceph cluster the client and the monitors of `own`, a definition of the same disk."""
-    for path in ("auth", "source/auth"):
+    for path in AUTHS:
         for auth in element.iterfind(path):
             auth.set("username", own.find("auth").get("username", ""))  # type: ignore[union-attr]
     source = element.find("source")

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from uuid import UUID
@@ -98,6 +99,18 @@ def test_disks_in_clusters_are_listed_with_their_monitors() -> None:
     (found,) = domain_xml.keyed_disks(domain_xml.domain(IN_CLUSTER, virt_type="qemu")).items()
     assert (found[0], [monitors.address(each) for each in found[1]]) == (ROOT, [("10.0.0.1", 3300), ("fd00::1", 3300)])
     assert domain_xml.keyed_disks(domain_xml.domain(LARGE, virt_type="qemu")) == {}
+
+
+def test_disk_that_was_copied_to_a_cluster_under_its_guest_is_listed() -> None:
+    """libvirt then has the client in the source of the disk."""
+    text = domain_xml.domain(IN_CLUSTER, virt_type="qemu")
+    root = ET.fromstring(text)
+    (disk,) = root.findall("devices/disk[@type='network']")
+    auth, source = disk.find("auth"), disk.find("source")
+    assert auth is not None and source is not None
+    disk.remove(auth)
+    source.append(auth)
+    assert domain_xml.keyed_disks(ET.tostring(root, encoding="unicode")) == domain_xml.keyed_disks(text)
 
 
 def test_secret_is_kept_and_shown_by_nothing() -> None:

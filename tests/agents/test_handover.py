@@ -21,6 +21,8 @@ from tests.limits import PATIENCE_S
 
 __all__ = ["tunnel"]
 WAIT = "import sys; print(flush=True); sys.stdin.read()"
+# Closes its disks when it is asked to end, which takes until its input ends.
+CLOSE = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: print('asked', flush=True)); "
 
 
 class AskedEvent(threading.Event):
@@ -49,11 +51,16 @@ class Departure:
     def woken(self) -> list[UUID]:
         return self.tunnel.target.woken
 
-    def hand_over(self, connections: bytes = b"") -> Handover:
+    def hand_over(self, connections: bytes = b"", *, has_locks: bool = False) -> Handover:
         process = GuestProcess.find(self.tunnel.guest_id, folder=self.folder)
         assert process is not None
         handover = Handover(
-            self.tunnel.guest_id, self.proxy, process, read_connections=lambda: connections, record=self._record
+            self.tunnel.guest_id,
+            self.proxy,
+            process,
+            has_locks=has_locks,
+            read_connections=lambda: connections,
+            record=self._record,
         )
         handover.paused()
         return handover
@@ -72,8 +79,9 @@ class Departure:
 @pytest.fixture
 def departure(tunnel: TunnelPair, tmp_path: Path) -> Iterator[Departure]:
     name = guest_name(tunnel.guest_id)
-    command = [sys.executable, "-c", WAIT, f"guest={name},debug-threads=on"]
+    command = [sys.executable, "-c", CLOSE + WAIT, f"guest={name},debug-threads=on"]
     with processes.running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as qemu:
+        assert qemu.stdout is not None and qemu.stdout.readline() == "\n"
         (tmp_path / f"{name}.pid").write_text(f"{qemu.pid}\n")
         proxy = tunnel.proxy()
         proxy.open_handover()
@@ -91,6 +99,28 @@ def test_guest_is_resumed_when_its_process_was_killed_and_that_is_recorded(depar
     assert departure.recorded == [[]], "before it was resumed"
     assert handover.give_up(), "whatever libvirt says of it"
     assert handover.woken_at > 0
+
+
+def test_guest_with_locks_is_resumed_when_its_process_has_closed_its_disks(departure: Departure) -> None:
+    handover = departure.hand_over(has_locks=True)
+    departure.proxy.is_whole.set()
+    assert departure.qemu.stdout is not None and departure.qemu.stdin is not None
+    assert departure.qemu.stdout.readline() == "asked\n"
+    assert (departure.qemu.poll(), departure.woken, departure.recorded) == (None, [], [])
+    departure.qemu.stdin.close()
+    wait_until(lambda: departure.woken == [departure.tunnel.guest_id], what="the guest to be resumed")
+    assert (departure.qemu.wait(), departure.recorded) == (0, [[]])
+    assert handover.give_up(), "whatever libvirt says of it"
+
+
+def test_guest_with_locks_whose_process_does_not_end_is_left_to_libvirt(departure: Departure) -> None:
+    handover = departure.hand_over(has_locks=True)
+    departure.proxy.is_whole.set()
+    assert departure.qemu.stdout is not None
+    assert departure.qemu.stdout.readline() == "asked\n"
+    handover.confirm()
+    assert departure.woken == [departure.tunnel.guest_id]
+    assert departure.qemu.poll() is None and not departure.recorded
 
 
 def test_process_that_cannot_be_killed_is_waited_for(departure: Departure, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """The same story of a volume, by real guests, on each engine: what its type declares is done, the rest is refused.
 
 A guest writes to the disk that it boots from. The disk is snapshotted while the guest writes, cloned, made an image of,
-reverted, and moved to each other engine that the platform moves volumes to. Guests boot from every copy, and compare.
+reverted, and moved, online and offline, to each other engine that the platform moves volumes to. Guests boot from every
+copy, and compare.
 """
 
 from collections.abc import Callable, Iterator
@@ -167,7 +168,10 @@ def _be_refused(story: Story) -> None:
 
 
 def _move(story: Story, then: str) -> None:
-    """Move the volume, whose guest is off, to every other type, or find it refused; the guest boots from it there."""
+    """Move the volume to every other type, or find it refused; the guest boots from it there.
+
+    The guest is off when the volume goes to a storage cluster, and runs, and writes, when it leaves one.
+    """
     for target in story.tenant.api.get("/v1/volume-types")["items"]:
         present = story.tenant.api.get(f"/v1/volume-types/{story.tenant.api.get(f'volumes/{SYSTEM}')['volume_type']}")
         path, body = f"volumes/{SYSTEM}/actions/retype", {"volume_type": target["id"]}
@@ -176,8 +180,15 @@ def _move(story: Story, then: str) -> None:
         if not _moves(present, target):
             assert story.refused(path, **body).code == "storage.volume.type_elsewhere"
             continue
+        is_online = bool(present["pool"])
+        if is_online:
+            story.start()
+            story.write_on()
         story.do(path, **body)
         assert story.tenant.api.get(f"volumes/{SYSTEM}")["volume_type"] == target["id"]
+        if is_online:
+            assert story.read() == then
+            story.stop()
         story.start()
         assert story.read() == then
         story.stop()

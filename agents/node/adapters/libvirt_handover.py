@@ -5,10 +5,14 @@
 
 FINISH: the destination's libvirt says that it has the whole guest, and from then on this libvirt ends QEMU in every
 case. It asks QEMU to end, which takes some 25 ms, and looks for the end five times a second. The agent kills QEMU at
-once: it has closed its disks and has nothing to write. Its processors are stopped, and the kernel lets no thread of a
+once: it has closed its files and has nothing to write. Its processors are stopped, and the kernel lets no thread of a
 killed process go on, so the guest runs nowhere, though the kernel takes 20 ms to remove the process. Its destination
 has all of it, and nothing starts it here: the agent has recorded that it was handed over, before the destination learns
 of it.
+
+A QEMU with disks in a Ceph cluster is asked to end, as by libvirt, and waited for: killed, it would leave the exclusive
+locks of its images behind, which its successor may not break. The successor's writes would wait until the control plane
+has the source fenced, and fail after some 20 seconds.
 """
 
 import logging
@@ -58,6 +62,14 @@ class GuestProcess:
     def has_ended(self, *, within_s: float) -> bool:
         return bool(select.select([self._pidfd], [], [], within_s)[0])
 
+    def terminate(self) -> None:
+        """Ask the process to close its disks and end. A refusal is logged, and left to libvirt."""
+        try:
+            with suppress(ProcessLookupError):  # it has ended
+                signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+        except OSError as exc:
+            log.warning("guest process not asked to end", extra={"facts": {"problem": str(exc)}})
+
     def kill(self) -> bool:
         """Kill the process; returns whether no thread of it carries out an instruction any more.
 
@@ -79,8 +91,9 @@ class GuestProcess:
 class Handover:
     """Hands over one guest in a thread of its own, from its creation until `confirm` or `give_up`.
 
-    `process`: the guest's QEMU; None: its end is what `confirm` reports. `read_connections`: returns the guest's
-    entries of the connection tracking table, as they travel. `record`: stores that the guest was handed over.
+    `process`: the guest's QEMU; None: its end is what `confirm` reports. `has_locks`: it has disks in a Ceph cluster.
+    `read_connections`: returns the guest's entries of the connection tracking table, as they travel. `record`: stores
+    that the guest was handed over.
     """
 
     def __init__(
@@ -89,12 +102,14 @@ class Handover:
         proxy: TunnelProxy,
         process: GuestProcess | None,
         *,
+        has_locks: bool,
         read_connections: Callable[[], bytes],
         record: Callable[[], None],
     ) -> None:
         self._guest_id = guest_id
         self._proxy = proxy
         self._process = process
+        self._has_locks = has_locks
         self._read_connections = read_connections
         self._record = record
         self._paused, self._over = threading.Event(), threading.Event()
@@ -159,9 +174,19 @@ class Handover:
         while self._process is not None and not self._is_left_to_libvirt():
             if not self._proxy.is_whole.wait(LOOK_S) or self._is_left_to_libvirt():
                 continue
+            if self._has_locks:
+                return self._is_terminated(self._process)
             if self._process.kill() or self._process.has_ended(within_s=LOOK_S):
                 return not self._has_resumed
         return False
+
+    def _is_terminated(self, process: GuestProcess) -> bool:
+        """End QEMU by its own hand; False as of `_end_before_libvirt`."""
+        process.terminate()
+        while not process.has_ended(within_s=LOOK_S):
+            if self._is_left_to_libvirt():
+                return False
+        return not self._has_resumed
 
     def _is_left_to_libvirt(self) -> bool:
         return self._over.is_set() or self._has_resumed

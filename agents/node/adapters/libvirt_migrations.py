@@ -43,7 +43,7 @@ from agents.node.adapters.migrations import (
     MigrationTarget,
 )
 from agents.node.adapters.pools import Pools
-from agents.node.domain_xml import firmware_variables
+from agents.node.domain_xml import firmware_variables, keyed_disks
 from agents.node.errors import AdapterError, AgentStopping, HypervisorUnavailable, MigrationCancelled
 
 log = logging.getLogger(__name__)
@@ -321,6 +321,7 @@ class LibvirtMigrations:
                     guest_id,
                     proxy,
                     GuestProcess.find(guest_id) if ran else None,
+                    has_locks=bool(keyed_disks(domain.XMLDesc())),
                     read_connections=lambda: self._connections.read(taps),
                     record=record,
                 )
