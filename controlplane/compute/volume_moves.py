@@ -154,8 +154,9 @@ def check_move(volume: Volume, volume_type: VolumeType) -> None:
 
 
 def _pool_there(volume: Volume, volume_type: VolumeType) -> Pool | None:
-    """Return the pool of the type in the zone of the volume. None: there is none, which placement refuses, or the type is
-    on the disks of nodes.
+    """Return the pool of the type in the zone of the volume.
+
+    None: there is none, which placement refuses, or the type is on the disks of nodes.
     """
     if not volume_type.pool or volume.node is None:
         return None

@@ -23,7 +23,7 @@ HAS_SNAPSHOTS = Q(cluster__capabilities__contains=[SNAPSHOTS])
 # Pools whose storage agent also sends the content of snapshots, of which images are made.
 SNAPSHOT_READS = "snapshot-reads"
 HAS_SNAPSHOT_READS = Q(cluster__capabilities__contains=[SNAPSHOTS, SNAPSHOT_READS])
-# Pools whose storage agent keeps the keys of a volume apart that is open in two pools of the cluster, as while it moves.
+# Pools whose storage agent keeps the keys of a volume apart that is open in two pools of a cluster, as while it moves.
 POOL_MOVES = "pool-moves"
 
 

@@ -121,8 +121,7 @@ class FakeNode:
         self.numbers = count()
         self.guests = {guest.id: FakeGuest(guest, next(self.numbers)) for guest in self.definitions.kept()}
         self.volumes: dict[UUID, int] = {}
-        self.opened: dict[UUID, int] = {}
-        self.opened_copies: dict[UUID, int] = {}  # the same of copies between clusters, until they are the volumes
+        self.opened, self.opened_copies = dict[UUID, int](), dict[UUID, int]()
         self.copied: dict[UUID, int] = {}  # the limit of the last copy, in bytes per second; 0: none
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}

@@ -7,9 +7,9 @@ and the copy is the volume from then on. An agent that was restarted begins unfi
 A copy that is `online` is a mirror of the disk of a running guest, and complete when the guest has it: see
 volume_mirrors.py. It goes on while the agent is away, and ends with the guest's process.
 
-Each place is the node's own folder, or a pool of a Ceph cluster, which fences nodes. A folder that other nodes reach does
-not: a node that was away could write over a file of the volume there, or erase it. A copy from one cluster, or pool, to
-another one has two keys: until it is the volume, that of its destination is kept apart.
+Each place is the node's own folder, or a pool of a Ceph cluster, which fences nodes. A folder that other nodes reach
+does not: a node that was away could write over a file of the volume there, or erase it. A copy from one cluster, or
+pool, to another one has two keys: until it is the volume, that of its destination is kept apart.
 """
 
 import logging
@@ -21,7 +21,7 @@ from uuid import UUID
 
 from agents.node.adapters.interfaces import Power
 from agents.node.adapters.mirrors import MirrorPhase
-from agents.node.adapters.storage.copying import CopyKeys, Copying
+from agents.node.adapters.storage.copying import Copying, CopyKeys
 from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.context import Node
 from agents.node.errors import (
@@ -429,8 +429,10 @@ class VolumeCopies:
         self._erase_source(subject, spec)
 
     def _erase_source(self, subject: Subject, spec: VolumeCopySpec) -> None:
-        """Delete what is here of the source. Of a copy between clusters that is the volume's key: that of the copy takes
-        its place, unless the volume has been opened here later, or removed.
+        """Delete what is here of the source.
+
+        Of a copy between clusters that is the volume's key: that of the copy takes its place, unless the volume has
+        been opened here later, or removed.
         """
         target, source = self._target(spec), self._node.adapters.disks.engine(spec.source)
         held = self._node.state_store.volumes.get(subject.id)

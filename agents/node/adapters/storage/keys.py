@@ -20,8 +20,8 @@ DEFAULT_RUN_DIR = Path("/run/andromede-agent")
 class VolumeKeys:
     """The keys, in files by the ids of their volumes. `folder` is made when the first key comes.
 
-    A volume that is copied from one cluster, or pool, to another has two: `of_copies` has that of the destination, until
-    the copy is the volume.
+    A volume that is copied from one cluster, or pool, to another has two: `of_copies` has that of the destination,
+    until the copy is the volume.
     """
 
     def __init__(self, folder: Path = DEFAULT_RUN_DIR / "volumes") -> None:

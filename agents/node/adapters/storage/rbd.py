@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from agents.node.adapters.interfaces import BaseImage, GuestDisk
-from agents.node.adapters.storage.copying import CopyKeys, Copying, copy_disk
+from agents.node.adapters.storage.copying import Copying, CopyKeys, copy_disk
 from agents.node.adapters.storage.engine import Capabilities, StorageEngine
 from agents.node.adapters.storage.keys import VolumeKeys
 from agents.node.adapters.storage.places import RbdSource
