@@ -262,9 +262,9 @@ def test_source_of_a_copy_between_clusters_is_kept_until_the_copy_is_complete(ag
 def test_copy_between_clusters_is_neither_online_nor_within_a_pool(agent: AgentUnderTest) -> None:
     volume = specs.volume()
     opened(agent, volume)
-    online = between(volume)
-    online.is_online = True
-    for request in (online, between(volume, to=FAST)):
+    online, itself = between(volume), between(volume)
+    online.is_online, itself.destination.rbd.pool = True, itself.source.rbd.pool
+    for request in (online, itself, between(volume, to=FAST)):
         assert refusal(partial(agent.stub.EnsureVolumeCopy, request)).code == "agent.bad_request"
     error = refusal(lambda: agent.stub.EnsureVolumeCopy(between(volume, source=BULK, to="other")))
     assert error.code == "agent.conflict", "the volume is not there"

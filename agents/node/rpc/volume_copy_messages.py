@@ -21,8 +21,11 @@ def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
     source, destination = _place(volume_id, message.source), _place(volume_id, message.destination)
     if source.pool == destination.pool:
         raise BadRequest("destination.pool", "is the place of the source")
-    if message.is_online and source.rbd is not None and destination.rbd is not None:
-        raise BadRequest("is_online", "is only for a copy from the node's own folder, or to it")
+    if source.rbd is not None and destination.rbd is not None:
+        if source.rbd.pool == destination.rbd.pool:  # its image has the same name: it would be its own copy
+            raise BadRequest("destination.rbd.pool", "is that of the source")
+        if message.is_online:
+            raise BadRequest("is_online", "is only for a copy from the node's own folder, or to it")
     return VolumeCopySpec(
         decoding.volume_size(message.size_bytes),
         source,
