@@ -233,9 +233,10 @@ def test_end_of_a_copy_leaves_the_key_with_which_the_volume_was_opened_later(age
     volume = specs.volume()
     completed(agent, between(volume))
     opened(agent, volume, generation=4, pool=BULK)
-    agent.stub.RemoveVolumeCopy(ended(volume, FAST, generation=3))
+    own = agent.fake.opened[UUID(volume.subject.id)] = 7
+    end_of(agent, volume, FAST)
     assert (kept(agent, volume), held(agent, volume), copies(agent)) == ((True, False), BULK, [])
-    assert agent.fake.call_counts["remove_volume"] == 1, "that of the copy"
+    assert agent.fake.opened[UUID(volume.subject.id)] == own
 
 
 def test_end_of_a_copy_of_a_volume_that_is_gone_leaves_no_key(agent: AgentUnderTest) -> None:
