@@ -338,7 +338,7 @@ def test_policy_of_the_project_counts_at_the_switch(cloud: Cloud, kinds: Kinds) 
 
 @BOTH
 def test_copy_that_failed_is_begun_anew_with_both_keys(cloud: Cloud, kinds: Kinds) -> None:
-    """As after a boot of the node, which has lost its keys."""
+    """A node that boots has lost its keys."""
     first, second = kinds(cloud)
     volume = make_volume(cloud, volume_type=first)
     cloud.fake.fail_next("copy_volume", AdapterError("The cluster is silent.", retryable=True))

@@ -213,7 +213,7 @@ def move_from_cluster(cloud: Cloud) -> Ask:
 
 
 def move_between_pools(cloud: Cloud) -> Ask:
-    """Of one cluster; the volume is attached to an instance that is off."""
+    """The pools are of one cluster, and the volume is attached to an instance that is off."""
     volume, kind = make_volume(cloud, volume_type=cluster(cloud), image=cloud.image), second_pool(cloud)
     instance = make_stopped_instance(cloud)
     done(attach(cloud, instance, volume)[1])

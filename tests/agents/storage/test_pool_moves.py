@@ -178,7 +178,7 @@ def test_removal_in_one_pool_leaves_volume_and_key_of_the_other(
 def test_close_in_a_pool_without_the_volume_leaves_the_key_that_a_guest_has(
     agent: StorageAgent, writing: Callable[..., Any]
 ) -> None:
-    """As the undo of a move that never opened its destination."""
+    """The undo of a move that never opened its destination does so."""
     volume = agent.made()
     writer = writing(agent.open(volume))
     assert agent.close(volume, is_dead=True, pool=BULK) == pb.Closed()
@@ -190,7 +190,7 @@ def test_close_in_a_pool_without_the_volume_leaves_the_key_that_a_guest_has(
 def test_copy_that_is_fenced_at_its_destination_fails_and_leaves_the_source(
     agent: StorageAgent, ceph: CephCluster, disks: FileDisks
 ) -> None:
-    """As that of a node that the control plane lost, after the move was undone without it."""
+    """The node may copy on while the control plane, which lost it, undoes the move."""
     volume = filled(agent, ceph)
     before = digest(ceph, volume)
     source, target = (opened_to_move(agent, volume, pool) for pool in (POOL, BULK))
