@@ -5,7 +5,8 @@ are kept by call and not checked: the tests of the real agent do that. Each call
 its name in `failures` (`during-revert`: after the copy has begun), a list also with that of its pool in
 `failing_pools`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect. `foreign`:
 images with other names than volumes', with their sizes; `page`: images of a page of the list. `before_snapshot` is
-called at each request for a snapshot. `fenced`: addresses, with the seconds of their fences. `data`: offsets and bytes
+called at each request for a snapshot. `others`: the pools beside the first one, by name; a volume can be in several.
+`fenced`: addresses, with the seconds of their fences. `data`: offsets and bytes
 of the versions of contents; others have their number at the beginning. `parts_sent`: after so many a stream is cut.
 """
 
@@ -14,7 +15,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -78,18 +79,27 @@ class FakeRevert:
     size_bytes: int
 
 
+@dataclass(frozen=True)
+class FakePool:
+    """The volumes of a pool: sizes, versions of contents, and the nodes that have a key."""
+
+    volumes: dict[UUID, int] = field(default_factory=dict)
+    contents: dict[UUID, int] = field(default_factory=dict)
+    keys: dict[UUID, set[UUID]] = field(default_factory=dict)
+
+
 MIXTURE = -1  # the content of a volume while a revert copies
 
 
 class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
     """A storage agent of a new storage cluster. `description`: its report; `trust`: the requests that it got."""
 
-    def __init__(self, folder: Path, *, zone: str, name: str = "ceph-1") -> None:
+    def __init__(self, folder: Path, *, zone: str, name: str = "ceph-1", fsid: UUID = FSID) -> None:
         self.folder = folder / name
         self.folder.mkdir()
         self.row = storage_cluster_create(SYSTEM, name=name, zone=Zone.objects.get(pk=zone), address="127.0.0.1:1")
         self.description = pb.StorageDescription(
-            fsid=str(FSID),
+            fsid=str(fsid),
             monitors=["10.0.7.21:3300"],
             pools=[storage_pool()],
             health="ok",
@@ -107,6 +117,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.open_to_write: set[UUID] = set()
         self.permits: dict[str, bytes] = {}
         self.keys: dict[UUID, set[UUID]] = {}
+        self.others: dict[str, FakePool] = {}
         self.calls: list[str] = []
         self.failure: AgentError | None = None
         self.failures: dict[str, AgentError] = {}
@@ -174,13 +185,14 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self._called("ensure", request.permit)
         if request.image_sha256 and request.image_sha256 not in self.images:
             raise ImageMissing("The image is not in the pool.")
-        if request.is_taken_over and volume_id not in self.volumes:
+        there = self.at(request.pool)
+        if request.is_taken_over and volume_id not in there.volumes:
             raise VolumeMissing("The volume is not in the pool.")
-        if volume_id not in self.volumes:
-            self.contents[volume_id] = self._cloned(request.snapshot) if request.HasField("snapshot") else 0
-        self.volumes[volume_id] = max(request.size_bytes, self.volumes.get(volume_id, 0))
+        if volume_id not in there.volumes:
+            there.contents[volume_id] = self._cloned(request.snapshot) if request.HasField("snapshot") else 0
+        there.volumes[volume_id] = max(request.size_bytes, there.volumes.get(volume_id, 0))
         return self._answered(
-            pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=self.volumes[volume_id]),
+            pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=there.volumes[volume_id]),
             "ensure",
             volume_id,
         )
@@ -188,9 +200,12 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
     def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
         volume_id, node_id = UUID(request.volume_id), UUID(str(read(request.permit.document).payload["aud"]))
         self._called("open")
-        if self.contents.get(volume_id) == MIXTURE:
+        there = self.at(request.pool)
+        if volume_id not in there.volumes:
+            raise VolumeMissing("The volume is not in the pool.")
+        if there.contents.get(volume_id) == MIXTURE:
             raise RevertUnfinished("The revert of the volume has begun and not ended.")
-        self.keys.setdefault(volume_id, set()).add(node_id)
+        there.keys.setdefault(volume_id, set()).add(node_id)
         return self._answered(
             pb.VolumeKey(
                 client=f"v-{volume_id}.{node_id.hex[:12]}",
@@ -207,24 +222,27 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         volume_id, node_id = UUID(request.volume_id), UUID(request.node_id)
         call = "fence" if request.is_dead else "close"
         self._called(call)
-        was_open = node_id in self.keys.get(volume_id, ())
-        self.keys.get(volume_id, set()).discard(node_id)
+        of_volume = self.at(request.pool).keys.get(volume_id, set())
+        was_open = node_id in of_volume
+        of_volume.discard(node_id)
         return self._answered(pb.Closed(was_open=was_open), call, volume_id)
 
     def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume_id = UUID(request.volume_id)
         self._called("remove")
-        self.keys.pop(volume_id, None)
-        self.contents.pop(volume_id, None)
+        there = self.at(request.pool)
+        there.keys.pop(volume_id, None)
+        there.contents.pop(volume_id, None)
         return self._answered(
-            pb.Removed(was_present=self.volumes.pop(volume_id, None) is not None), "remove", volume_id
+            pb.Removed(was_present=there.volumes.pop(volume_id, None) is not None), "remove", volume_id
         )
 
     def ListVolumes(self, request: pb.ListVolumesRequest, context: grpc.ServicerContext) -> pb.VolumePage:
         self._called("list")
         if request.pool in self.failing_pools:
             raise self.failing_pools[request.pool]
-        sizes = {str(volume_id): size for volume_id, size in self.volumes.items()} | self.foreign
+        foreign = {} if request.pool in self.others else self.foreign
+        sizes = {str(volume_id): size for volume_id, size in self.at(request.pool).volumes.items()} | foreign
         names = sorted(name for name in sizes if name > request.after)[: self.page]
         return pb.VolumePage(volumes=[self._listed(name, sizes[name]) for name in names])
 
@@ -328,6 +346,18 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             raise SnapshotMissing("The volume has no such snapshot.")
         extents = self.data.get(found.content, [(0, b"%d" % found.content)])
         yield from list(sent(found.size_bytes, extents))[: self.parts_sent]
+
+    def add_pool(self, name: str) -> None:
+        self.description.pools.append(storage_pool(name))
+        self.others[name] = FakePool()
+
+    def at(self, pool: str) -> FakePool:
+        return self.others.get(pool) or FakePool(self.volumes, self.contents, self.keys)
+
+    @property
+    def pools(self) -> dict[str, FakePool]:
+        """All pools by name."""
+        return {pool.name: self.at(pool.name) for pool in self.description.pools}
 
     def write(self, volume_id: UUID) -> int:
         """Change the content of the volume, as a guest does; return its version."""

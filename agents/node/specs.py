@@ -66,6 +66,11 @@ class VolumeCopySpec:
     max_bytes_per_s: int = 0
     is_online: bool = field(default=False, metadata=ADDED_LATER)
 
+    @property
+    def is_between_clusters(self) -> bool:
+        """Tell if both places are pools of Ceph clusters, so that the volume has a key for each meanwhile."""
+        return self.source.rbd is not None and self.destination.rbd is not None
+
 
 class MetadataAccess(StrEnum):
     """Access of a guest's programs to its metadata. TOKEN: for programs that get a token first."""

@@ -13,6 +13,7 @@ from agents.node.trust.clock import Clock
 from agents.node.trust.documents import Authority
 from agents.node.trust.keys import verifier
 from agents.node.trust.permit_actions import (
+    COPY_OPS,
     IMAGE_OPS,
     RUN_OPS,
     TAKE_OVER_OPS,
@@ -37,6 +38,7 @@ CLONE_OPS = frozenset({"volume.create"})
 READ_OPS = frozenset({"image.create"})
 SNAPSHOT_OPS = frozenset({"snapshot.create", "instance.snapshot"}) | READ_OPS
 REVERT_OPS = frozenset({"volume.revert"})
+MOVE_OPS = COPY_OPS  # under these a node may have a volume open in two pools
 
 
 def image(sha256: str) -> PermitAction:

@@ -21,7 +21,7 @@ from agents.storage.snapshot_parts import snapshot_parts
 from agents.storage.trash import Trash
 from agents.storage.workers import Workers
 
-CAPABILITIES = ("snapshots", "snapshot-lists", "instance-snapshots", "snapshot-reads")
+CAPABILITIES = ("snapshots", "snapshot-lists", "instance-snapshots", "snapshot-reads", "pool-moves")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,8 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         with self._holding(context, volume):
             permit = self._admission.admit(admission.opening(volume), request.permit)
             node = decoding.node_id(permit.aud)
-            found = self._lanes.volumes.call("open_volume", volume=volume, pool=pool, node=node)
+            opening = {"volume": volume, "pool": pool, "node": node, "is_moving": permit.op in admission.MOVE_OPS}
+            found = self._lanes.volumes.call("open_volume", **opening)
         key = found.pop("key").encode()
         return pb.VolumeKey(key=key, pool=pool, image=volume, **found)
 

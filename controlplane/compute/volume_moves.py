@@ -1,5 +1,6 @@
 """Moves of volumes to a type of another place. workflows/volume_move.py carries them out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -18,6 +19,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import rolled_back
 from controlplane.kernel.units import GIB
 from controlplane.nodes.models import NodeRemoval, Pool
+from controlplane.nodes.pools import has_pool_moves
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
 from controlplane.placement import services as placement
@@ -25,7 +27,7 @@ from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import NoAllocation
 from controlplane.placement.selectors import PoolRequirement
-from controlplane.storage.errors import VolumeMoveNotEnded, VolumeTypeElsewhere
+from controlplane.storage.errors import PoolMovesUnsupported, VolumeMoveNotEnded, VolumeTypeElsewhere
 from controlplane.storage.models import Volume, VolumeMove
 from controlplane.storage.retype import place_of, volume_retype
 from controlplane.storage.services import require_no_snapshots, require_volume_state, volume_lock
@@ -34,6 +36,7 @@ from controlplane.storage.snapshot_sources import require_not_read
 MOVE = "volume.move"
 VOLUME_MIRROR = "volume-mirror"  # the trait of nodes whose agents do so while a guest has the volume open
 VOLUME_COPY = "volume-copy"  # the trait of nodes whose agents copy volumes, and the kind of what they have to end
+CLUSTER_COPY = "cluster-copy"  # the trait of nodes whose agents do so from one pool of a storage cluster to another
 LIMIT, SLOWEST_MB_PER_S = timedelta(minutes=30), 20  # of a move: that time, and the copy at that rate
 MB = 10**6
 
@@ -90,8 +93,9 @@ def volume_move(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb
     Raises:
         VolumeWrongState, VolumeHasSnapshots, VolumeReadForImage
         VolumeMoveUnderGuest: the volume is attached to an instance that is neither off, nor runs where disks of running
-            guests can be moved.
-        VolumeTypeElsewhere: not one of the places is the disk of a node and the other one in a storage cluster.
+            guests can be moved; or it runs, and both places are in storage clusters.
+        VolumeTypeElsewhere: one of the places is a folder.
+        PoolMovesUnsupported: both are in storage clusters, and the agent of one of them is too old.
         VolumeMoveNotEnded: a node has still to erase what the last move left there.
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable, Busy.
     """
@@ -120,11 +124,16 @@ def volume_move_request(volume_move: VolumeMove) -> PlacementRequest:
         zones=(zone,),
         near=(volume.pk,) if volume_move.source_pool is None or holder is not None else (),
         pools=tuple(pools),
-        traits=io_limits(volume_move.volume_type, volume.size_gib).traits
-        | {VOLUME_MIRROR if volume_move.is_online else VOLUME_COPY},
+        traits=io_limits(volume_move.volume_type, volume.size_gib).traits | _traits(volume_move),
         move=volume_move.pk,
         sources=(DataSource.of(holder),) if holder is not None else (),
     )
+
+
+def _traits(volume_move: VolumeMove) -> frozenset[str]:
+    if volume_move.source_pool is not None and volume_move.volume_type.pool:
+        return frozenset({CLUSTER_COPY})
+    return frozenset({VOLUME_MIRROR if volume_move.is_online else VOLUME_COPY})
 
 
 def check_move(volume: Volume, volume_type: VolumeType) -> None:
@@ -134,20 +143,40 @@ def check_move(volume: Volume, volume_type: VolumeType) -> None:
     require_not_read(volume)
     require_movable(instance_with(volume))
     require_ended(volume.pk)
-    if not _are_a_pair(volume, volume_type):
+    there = _pool_there(volume, volume_type)
+    pools = [pool for pool in (volume.pool, there) if pool is not None]
+    if not all(pool.is_of_cluster for pool in pools):
+        # Only a storage cluster fences a node that was away: it could write over a file in a folder, or erase it, late.
         where, wanted = place_of(volume.pool.name if volume.pool is not None else ""), place_of(volume_type.pool)
         raise VolumeTypeElsewhere(field="volume_type", volume_type=volume_type.pk, where=where, wanted=wanted)
+    if volume.pool is not None and there is not None:
+        _require_pool_moves(volume, pools)
 
 
-def _are_a_pair(volume: Volume, volume_type: VolumeType) -> bool:
-    """Tell if one of the places is the disk of a node, and the other one not a folder.
+def _pool_there(volume: Volume, volume_type: VolumeType) -> Pool | None:
+    """Return the pool of the type in the zone of the volume.
 
-    Only a storage cluster fences a node that was away: it could write over a file in a folder, or erase it, late.
+    None: there is none, which placement refuses, or the type is on the disks of nodes.
     """
-    if volume.pool is not None:
-        return volume.pool.is_of_cluster and not volume_type.pool
-    zone = volume.node.zone_id if volume.node is not None else None
-    return not Pool.objects.filter(name=volume_type.pool, zone=zone, cluster=None).exists()
+    if not volume_type.pool or volume.node is None:
+        return None
+    pools = Pool.objects.select_related("cluster")
+    return pools.filter(name=volume_type.pool, zone=volume.node.zone_id).first()
+
+
+def _require_pool_moves(volume: Volume, pools: Sequence[Pool]) -> None:
+    """Require what a move from one pool of a storage cluster to another needs.
+
+    Raises:
+        PoolMovesUnsupported: the storage agent would confuse the keys of the two places.
+        VolumeMoveUnderGuest: the instance that has the volume runs.
+    """
+    for pool in pools:
+        if not has_pool_moves(pool):
+            raise PoolMovesUnsupported(pool=pool.name)
+    holder = instance_with(volume)
+    if holder is not None and holder.state != "stopped":
+        raise VolumeMoveUnderGuest(instance=holder.name, state=holder.state)
 
 
 def require_ended(volume_id: UUID) -> None:

@@ -23,6 +23,8 @@ HAS_SNAPSHOTS = Q(cluster__capabilities__contains=[SNAPSHOTS])
 # Pools whose storage agent also sends the content of snapshots, of which images are made.
 SNAPSHOT_READS = "snapshot-reads"
 HAS_SNAPSHOT_READS = Q(cluster__capabilities__contains=[SNAPSHOTS, SNAPSHOT_READS])
+# Pools whose storage agent keeps the keys of a volume apart that is open in two pools of a cluster, as while it moves.
+POOL_MOVES = "pool-moves"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ def has_snapshots(pool: Pool | None) -> bool:
 def has_instance_snapshots(pool: Pool | None) -> bool:
     """Tell if the disk in the pool can have snapshots of one moment with other disks of its instance."""
     return pool is not None and pool.cluster is not None and INSTANCE_SNAPSHOTS in pool.cluster.capabilities
+
+
+def has_pool_moves(pool: Pool) -> bool:
+    """Tell if disks in the pool of a storage cluster can move to another such pool, and come from there."""
+    return pool.cluster is not None and POOL_MOVES in pool.cluster.capabilities
 
 
 def has_snapshot_reads(pool: Pool | None) -> bool:

@@ -45,9 +45,18 @@ class VolumeTypeElsewhere(Conflict):
     code = "storage.volume.type_elsewhere"
     title = "Type in another pool"
     detail = (
-        "The volume is {where}, and volumes of the type {volume_type!r} are {wanted}. A volume moves only between a "
-        "node's own disk and a storage cluster: not from or to a pool that is a folder, and from one cluster to "
-        "another by a type on a node's own disk. Choose such a type, or copy the data to a new volume."
+        "The volume is {where}, and volumes of the type {volume_type!r} are {wanted}. A volume moves between a node's "
+        "own disk and the pools of storage clusters, and not from or to a pool that is a folder. Choose another type, "
+        "or copy the data to a new volume."
+    )
+
+
+class PoolMovesUnsupported(Conflict):
+    code = "storage.volume.pool_moves_unsupported"
+    title = "Storage agent too old"
+    detail = (
+        "The storage agent of the pool {pool} is too old to move volumes between pools of storage clusters. Ask an "
+        "operator to upgrade it, or go by a type on a node's own disk."
     )
 
 

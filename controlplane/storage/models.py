@@ -100,7 +100,7 @@ class Volume(ProjectResource):
 
 
 class VolumeMove(BaseModel):
-    """A volume that changes its place: the pool, or the node's own disk, of another volume type.
+    """A volume that changes its place: the pool, or the node's own disk, of another volume type. Pools are of clusters.
 
     Until the switch the volume is at its source, and everything it has at the destination belongs to this row: its id
     is the consumer of the second allocation.

@@ -3,7 +3,9 @@
 No guest has the volume open meanwhile, or the move is online: see below. Until the switch the volume is at its source,
 and a failure is undone at the destination. From the switch on it is at its destination, and the move can be neither
 undone nor cancelled. The node that copies keeps the copy apart from the volume until then:
-agents/node/services/volume_copies.py. One of the places is the disk of that node, the other one in a storage cluster.
+agents/node/services/volume_copies.py. Each place is the disk of that node, or a pool of a storage cluster; two pools
+may be of one cluster, and the volume has an image of the same name, and a key, in each of them. What is done to one of
+them names its pool.
 
 Of an online move the copy follows what the guest writes, and the guest gets it before the switch: `decide`, the last
 step that policies can refuse, and `pivot`. From the first request to pivot on, the node alone knows which of the places
@@ -182,7 +184,7 @@ def decide(operation: Operation) -> None:
 def pivot(operation: Operation) -> None:
     """Have the node give the guest the copy.
 
-    Of a node that never comes back only the place in the storage cluster is left.
+    Of a node that never comes back only the place in the storage cluster is left; the other one is on its disk.
 
     Raises:
         StepAborted: the guest has the source, or ran with it until its end, and the volume stays there. Once the

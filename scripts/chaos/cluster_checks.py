@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from agents.lab.ceph import POOL, CephCluster
+from agents.storage.key_names import key_ends
 from controlplane.compute.models import Instance
 from controlplane.kernel.units import GIB
 from controlplane.nodes.models import Pool
@@ -18,7 +19,6 @@ from controlplane.storage_clusters.volume_calls import ListedVolume
 
 NAMESPACE, OPENINGS, REVERTS = "andromede", "openings", "reverts"  # of the storage agent's records
 MOST_RECORDS = 1000
-NODE_DIGITS = 12
 THERE = Q(node__isnull=False) & ~Q(state="deleted")
 
 
@@ -43,7 +43,7 @@ def records(cluster: CephCluster) -> list[str]:
     openings, reverts = _recorded(cluster, OPENINGS), _recorded(cluster, REVERTS)
     findings = [f"the key of {name} has no opening" for name in sorted(keys - openings.keys())]
     findings += [f"the opening {name} has no key" for name in sorted(openings.keys() - keys)]
-    findings += [f"{name} is open, where no row has it" for name in sorted(openings.keys() - _may_be_open())]
+    findings += [f"{name} is open, where no row has it" for name in sorted(openings.keys() - _may_be_open(cluster))]
     half = [volume for volume, each in reverts.items() if not json.loads(each)["is_finished"]]
     return findings + [f"the revert of volume {volume} is half done" for volume in sorted(half)]
 
@@ -77,12 +77,15 @@ def _disks(pool: Pool) -> Iterable[tuple[UUID, int]]:
         yield instance.root_volume_id, instance.disk_gib
 
 
-def _may_be_open() -> set[str]:
+def _may_be_open(cluster: CephCluster) -> set[str]:
     """Return the names of openings that rows let be."""
+    with cluster.client() as client, client.open_ioctx(POOL) as ioctx:
+        pool_id = ioctx.get_pool_id()
     volumes = Volume.objects.filter(THERE, pool__cluster__isnull=False).values_list("pk", "node_id")
     instances = Instance.objects.filter(THERE, root_pool__cluster__isnull=False)
     pairs = [*volumes, *instances.values_list("root_volume_id", "node_id")]
-    return {f"{disk}.{node.hex[:NODE_DIGITS]}" for disk, node in pairs if node is not None}
+    ends = [(disk, key_ends(str(node), pool_id=pool_id)) for disk, node in pairs if node is not None]
+    return {f"{disk}.{end}" for disk, each in ends for end in (each.of_node, each.of_pool)}
 
 
 def _recorded(cluster: CephCluster, name: str) -> dict[str, bytes]:

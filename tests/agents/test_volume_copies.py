@@ -22,7 +22,7 @@ from tests.agents.specs import MIB
 from tests.agents.test_receipts import all_receipts
 from tests.limits import PATIENCE_S
 
-FAST = "fast"
+FAST, BULK = "fast", "bulk"
 KEY = base64.b64encode(b"a secret of the volume")
 
 
@@ -45,6 +45,32 @@ def copy(volume: pb.EnsureVolumeRequest, *, generation: int = 2, back: bool = Fa
         destination=own if back else cluster,
         max_bytes_per_s=5 * 10**6,
     )
+
+
+def between(
+    volume: pb.EnsureVolumeRequest, *, generation: int = 2, source: str = FAST, to: str = BULK
+) -> pb.EnsureVolumeCopyRequest:
+    """Return the request for a copy from one pool of a cluster to another, each with a key of its own."""
+    request, there = copy(volume, generation=generation), pb.VolumePlace()
+    there.CopyFrom(request.destination)
+    for place, pool in ((request.source, source), (request.destination, to)):
+        place.CopyFrom(there)
+        place.pool, place.rbd.pool, place.rbd.key = pool, f"of-{pool}", base64.b64encode(pool.encode())
+    return request
+
+
+def opened(agent: AgentUnderTest, volume: pb.EnsureVolumeRequest, *, generation: int = 1, pool: str = FAST) -> None:
+    """Open a volume of the cluster on the node."""
+    request = specs.volume(volume.subject.id, generation=generation)
+    request.pool, request.is_taken_over = pool, True
+    request.rbd.CopyFrom(between(volume, source=pool).source.rbd)
+    agent.stub.EnsureVolume(request)
+
+
+def kept(agent: AgentUnderTest, volume: pb.EnsureVolumeRequest) -> tuple[bool, bool]:
+    """Tell if the node has the key of the volume, and that of its copy."""
+    volume_id = UUID(volume.subject.id)
+    return volume_id in agent.fake.opened, volume_id in agent.fake.opened_copies
 
 
 def state(agent: AgentUnderTest, volume: pb.EnsureVolumeRequest) -> pb.VolumeCopyState:
@@ -170,6 +196,84 @@ def test_places_are_the_own_folder_and_a_cluster(agent: AgentUnderTest) -> None:
     completed(agent, copy(volume))
     error = refusal(lambda: agent.stub.RemoveVolumeCopy(ended(volume, "other", generation=3)))
     assert error.code == "agent.bad_request"
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_copy_between_clusters_becomes_the_volume(agent: AgentUnderTest, is_known: bool) -> None:
+    """The node has the volume open, or copies that of another node."""
+    volume = specs.volume()
+    if is_known:
+        opened(agent, volume)
+    for _ in range(2):
+        completed(agent, between(volume))
+    assert (kept(agent, volume), held(agent, volume)) == ((True, True), FAST if is_known else None)
+    for was_present in (True, False):
+        assert agent.stub.RemoveVolumeCopy(ended(volume, FAST, generation=3)).was_present is was_present
+        assert (kept(agent, volume), held(agent, volume)) == ((True, False), BULK)
+    completed(agent, between(volume, generation=5, source=BULK, to=FAST))
+    agent.stub.RemoveVolumeCopy(ended(volume, BULK, generation=6))
+    assert (kept(agent, volume), held(agent, volume), copies(agent)) == ((True, False), FAST, [])
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_copy_between_clusters_that_is_undone_leaves_the_key_of_the_source(
+    agent: AgentUnderTest, is_known: bool
+) -> None:
+    volume = specs.volume()
+    if is_known:
+        opened(agent, volume)
+    completed(agent, between(volume))
+    for was_present in (True, False):
+        assert agent.stub.RemoveVolumeCopy(ended(volume, BULK, generation=2)).was_present is was_present
+        assert (kept(agent, volume), held(agent, volume)) == ((is_known, False), FAST if is_known else None)
+
+
+def test_end_of_a_copy_leaves_the_key_with_which_the_volume_was_opened_later(agent: AgentUnderTest) -> None:
+    """Its end came late, after the volume was opened in its new place, on a node that had not had it open before."""
+    volume = specs.volume()
+    completed(agent, between(volume))
+    opened(agent, volume, generation=4, pool=BULK)
+    own = agent.fake.opened[UUID(volume.subject.id)] = 7
+    end_of(agent, volume, FAST)
+    assert (kept(agent, volume), held(agent, volume), copies(agent)) == ((True, False), BULK, [])
+    assert agent.fake.opened[UUID(volume.subject.id)] == own
+
+
+def test_end_of_a_copy_of_a_volume_that_is_gone_leaves_no_key(agent: AgentUnderTest) -> None:
+    volume = specs.volume()
+    opened(agent, volume)
+    completed(agent, between(volume))
+    table = agent.server.node.state_store.volumes
+    table.begin_removal(Subject(UUID(volume.subject.id), 7))
+    table.finish_removal(volume.subject.id)
+    end_of(agent, volume, FAST)
+    assert (kept(agent, volume), held(agent, volume), copies(agent)) == ((False, False), None, [])
+
+
+def test_source_of_a_copy_between_clusters_is_kept_until_the_copy_is_complete(agent: AgentUnderTest) -> None:
+    volume = specs.volume()
+    opened(agent, volume)
+    agent.fake.fail_next("copy_volume", AdapterError("The cluster is full.", retryable=True))
+    agent.stub.EnsureVolumeCopy(between(volume))
+    wait_until(lambda: state(agent, volume).phase == pb.COPY_PHASE_FAILED, limit_s=PATIENCE_S)
+    assert refusal(lambda: end_of(agent, volume, FAST)).code == "agent.conflict"
+    assert (kept(agent, volume), held(agent, volume)) == ((True, True), FAST)
+
+
+def test_copy_between_clusters_is_neither_online_nor_within_a_pool(agent: AgentUnderTest) -> None:
+    volume = specs.volume()
+    opened(agent, volume)
+    online, itself = between(volume), between(volume)
+    online.is_online, itself.destination.rbd.pool = True, itself.source.rbd.pool
+    for request in (online, itself, between(volume, to=FAST)):
+        assert refusal(partial(agent.stub.EnsureVolumeCopy, request)).code == "agent.bad_request"
+    error = refusal(lambda: agent.stub.EnsureVolumeCopy(between(volume, source=BULK, to="other")))
+    assert error.code == "agent.conflict", "the volume is not there"
+    assert (kept(agent, volume), copies(agent)) == ((True, False), [])
+
+
+def end_of(agent: AgentUnderTest, volume: pb.EnsureVolumeRequest, pool: str) -> None:
+    agent.stub.RemoveVolumeCopy(ended(volume, pool, generation=3))
 
 
 @pytest.mark.parametrize("back", [False, True])

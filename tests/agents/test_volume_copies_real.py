@@ -16,6 +16,7 @@ from agents.node.adapters import pools
 from agents.node.adapters.interfaces import BaseImage, ImageFormat
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
+from agents.node.adapters.storage import copying as copying_module
 from agents.node.adapters.storage.copying import SILENT_S, Copying, silent_s
 from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.adapters.storage.keys import VolumeKeys, decoded
@@ -118,6 +119,45 @@ def test_volume_is_the_same_in_every_place(disks: FileDisks, ceph: CephCluster) 
     assert path.stat().st_size < 4 * MIB, "holes stay holes"
     assert path.stat().st_mode & 0o777 == 0o600
     assert not list(path.parent.glob(".unfinished*"))
+
+
+def test_two_keys_of_a_copy_between_clusters_are_in_no_command_line(
+    disks: FileDisks, keys: VolumeKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each place is opened with its own, also by its own monitors."""
+    commands, read = list[str](), list[bytes]()
+
+    def follow(command: list[str], *, descriptors: tuple[int, ...], **more: object) -> None:
+        commands.extend(command)
+        read.extend(os.pread(each, 100, 0) for each in descriptors)
+
+    monkeypatch.setattr(process, "follow", follow)
+    monkeypatch.setattr(copying_module.monitors, "check", lambda of_cluster: None)
+    source, target = (
+        disks.engine(
+            Place(pool, RbdSource(pool, str(VOLUME), (f"10.0.0.{number}:3300",), f"v-{VOLUME}.{number:012x}")),
+            key=f"key of {pool}".encode(),
+            is_copy=pool == "bulk",
+        )
+        for number, pool in enumerate(("fast", "bulk"), start=1)
+    )
+    source.create(VOLUME, size_bytes=SIZE)
+    with pytest.raises(VolumeKeyMissing):
+        target.copy_from(source, VOLUME, copying())
+    target.create(VOLUME, size_bytes=SIZE)
+    target.copy_from(source, VOLUME, copying())
+    assert read == [b"key of fast", b"key of bulk"]
+    of_source, of_target = commands[-2:]
+    for options, number, pool, name in ((of_source, 1, "fast", "source"), (of_target, 2, "bulk", "target")):
+        assert f"file.pool={pool},file.image={VOLUME},file.user=v-{VOLUME}.{number:012x}" in options
+        assert f"file.key-secret={name}" in options
+        assert f"10.0.0.{number}" in options
+    secrets = [word for word in commands if word.startswith("secret,")]
+    assert [word.split(",")[1] for word in secrets] == ["id=source", "id=target"]
+    target.replace(source, VOLUME)
+    assert (keys.key(VOLUME), keys.of_copies.key(VOLUME)) == (b"key of bulk", None)
+    target.replace(source, VOLUME)
+    assert keys.key(VOLUME) == b"key of bulk", "the end of a copy may be repeated"
 
 
 def test_key_is_in_no_command_line(disks: FileDisks, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from controlplane.catalog.models import VolumeType
+from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
 from controlplane.operations.models import Operation, ResourceLock
+from controlplane.reconcilers import storage_clusters
 from controlplane.storage.models import Volume, VolumeMove
 from controlplane.storage.services import NewVolume, volume_create
+from controlplane.storage_clusters.models import StorageCluster
 from tests.api.client import Caller
 from tests.api.test_snapshots import attached
 from tests.workflows.helpers import done, fresh
@@ -82,6 +85,27 @@ def test_volume_of_an_instance_in_error_stays(api: Caller, shared: Shared, volum
     assert move_problem(api) == "compute.volume.move_under_guest"
     for query in ("", "?dry_run=true"):
         assert api.post(f"{URL}{query}", TO_SHARED).problem[:2] == (409, "compute.volume.move_under_guest")
+
+
+def test_volume_moves_between_pools_of_clusters_while_it_is_off(api: Caller, shared: Shared) -> None:
+    assert shared.agent is not None
+    shared.agent.add_pool("second")
+    storage_clusters.reconcile()
+    for machine in (shared.here, shared.other):
+        machine.heartbeat()
+    VolumeType.objects.create(pk="second", description="of the same cluster", pool="second")
+    volume, to_second = shared.volume(), {"volume_type": "second"}
+    plan = api.post(f"{URL}?dry_run=true", to_second).body
+    assert (plan["pool"], plan["new_pool"], plan["copied_gib"], plan["is_online"]) == ("shared", "second", 2, False)
+    StorageCluster.objects.update(capabilities=["snapshots"])
+    assert api.post(URL, to_second).problem[:2] == (409, "storage.volume.pool_moves_unsupported")
+    storage_clusters.reconcile()
+    attached(api, volume, state="active")
+    for query in ("", "?dry_run=true"):
+        assert api.post(f"{URL}{query}", to_second).problem[:2] == (409, "compute.volume.move_under_guest")
+    Instance.objects.update(state="stopped")
+    answer = api.post(URL, to_second)
+    assert (answer.status, answer.operation["kind"]) == (202, "volume.move")
 
 
 @pytest.mark.parametrize("limit", [0, -1, 100_001, "fast", 1.5])

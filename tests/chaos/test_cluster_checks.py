@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from agents.lab.ceph import POOL, CephCluster
+from agents.storage.key_names import key_ends
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.units import GIB
 from controlplane.storage.models import Snapshot, Volume
@@ -72,13 +73,16 @@ def test_missing_snapshot_is_found(shared: Shared, agent: FakeStorageAgent) -> N
     assert len(cluster_checks.incidents()) == 1
 
 
-def test_records_of_the_cluster_are_compared(shared: Shared, ceph: CephCluster) -> None:
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_records_of_the_cluster_are_compared(shared: Shared, ceph: CephCluster, is_moved: bool) -> None:
     from agents.storage.worker.openings import Opening
     from agents.storage.worker.revert_records import Revert
 
     volume = shared.volume()
     assert volume.node_id is not None
-    name = f"{volume.pk}.{volume.node_id.hex[: cluster_checks.NODE_DIGITS]}"
+    with ceph.client() as client, client.open_ioctx(POOL) as ioctx:
+        ends = key_ends(str(volume.node_id), pool_id=ioctx.get_pool_id())
+    name = f"{volume.pk}.{ends.of_pool if is_moved else ends.of_node}"
     before = set(cluster_checks.records(ceph))  # of other tests with this cluster
 
     def found() -> str:

@@ -195,6 +195,5 @@ def _move(story: Story, then: str) -> None:
 
 
 def _moves(present: dict[str, Any], target: dict[str, Any]) -> bool:
-    """Volumes move between the disk of a node and a storage cluster, which alone tells how many copies it keeps."""
-    places = sorted((present, target), key=lambda each: bool(each["pool"]))
-    return not places[0]["pool"] and places[1]["replicas"] is not None
+    """Volumes move between disks of nodes and storage clusters, which alone tell how many copies they keep."""
+    return all(not each["pool"] or each["replicas"] is not None for each in (present, target))

@@ -207,8 +207,10 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
         assert not fake.seeds
         assert not fake.tunnel.expected
         assert not _on(fake)["shared"]
+        assert not fake.opened_copies
     for cluster in cloud.world.clusters:
-        assert not cluster.volumes
+        assert not any(pool.volumes for pool in cluster.pools.values())
+        assert not any(any(pool.keys.values()) for pool in cluster.pools.values())
         assert not cluster.snapshots
     assert sum(len(machine.fake.volumes) for machine in cloud.world.machines) == volumes
     assert Allocation.objects.count() == volumes
@@ -252,7 +254,10 @@ def picture(cloud: Cloud) -> dict[str, object]:
         "removals": _rows(NodeRemoval.objects, "kind", "resource_id"),
         "drift": [*capacity_drift.reconcile(), *quota_drift.reconcile()],
         "on the nodes": [_on(machine.fake) for machine in cloud.world.machines],
-        "in the clusters": [(dict(each.contents), dict(each.snapshots)) for each in cloud.world.clusters],
+        "in the clusters": [
+            ({name: dict(pool.contents) for name, pool in each.pools.items()}, dict(each.snapshots))
+            for each in cloud.world.clusters
+        ],
     }
 
 

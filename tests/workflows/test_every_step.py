@@ -57,7 +57,16 @@ from tests.workflows.helpers import (
     undone_twice,
 )
 from tests.workflows.instance_snapshots import ask_snapshots, make_clustered
-from tests.workflows.snapshots import ask_clone, ask_image, ask_revert, ask_snapshot, cluster, delete_snapshot
+from tests.workflows.snapshots import (
+    SECOND,
+    ask_clone,
+    ask_image,
+    ask_revert,
+    ask_snapshot,
+    cluster,
+    delete_snapshot,
+    second_pool,
+)
 from tests.world import Cloud, make_flavor, make_image, run, run_next_attempt
 
 Ask = Callable[[], Operation]
@@ -203,6 +212,19 @@ def move_from_cluster(cloud: Cloud) -> Ask:
     return lambda: volume_move(cloud.tenant.actor, volume, volume_type=cloud.volume_type)
 
 
+def move_between_pools(cloud: Cloud) -> Ask:
+    """The pools are of one cluster, and the volume is attached to an instance that is off."""
+    volume, kind = make_volume(cloud, volume_type=cluster(cloud), image=cloud.image), second_pool(cloud)
+    instance = make_stopped_instance(cloud)
+    done(attach(cloud, instance, volume)[1])
+    return lambda: volume_move(cloud.tenant.actor, fresh(volume), volume_type=kind, max_mb_per_s=5)
+
+
+def move_between_clusters(cloud: Cloud) -> Ask:
+    volume, kind = make_volume(cloud, volume_type=cluster(cloud)), cluster(cloud, pool=SECOND)
+    return lambda: volume_move(cloud.tenant.actor, volume, volume_type=kind)
+
+
 def move_of_running(cloud: Cloud) -> Ask:
     instance, volume, kind = make_instance(cloud), make_volume(cloud, image=cloud.image), cluster(cloud)
     done(attach(cloud, instance, volume)[1])
@@ -337,6 +359,8 @@ CASES = (
     Case("volume.retype", retype_attached, ("limit",)),
     Case("volume.move", move_to_cluster, VOLUME_MOVE_STEPS),
     Case("volume.move", move_from_cluster, VOLUME_MOVE_STEPS),
+    Case("volume.move", move_between_pools, VOLUME_MOVE_STEPS),
+    Case("volume.move", move_between_clusters, VOLUME_MOVE_STEPS),
     Case("volume.move", move_of_running, ONLINE_MOVE_STEPS),
     Case("volume.move", move_of_running_from_cluster, ONLINE_MOVE_STEPS),
     Case("volume.revert", revert_volume, ("close", "revert")),

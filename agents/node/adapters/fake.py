@@ -121,7 +121,7 @@ class FakeNode:
         self.numbers = count()
         self.guests = {guest.id: FakeGuest(guest, next(self.numbers)) for guest in self.definitions.kept()}
         self.volumes: dict[UUID, int] = {}
-        self.opened: dict[UUID, int] = {}
+        self.opened, self.opened_copies = dict[UUID, int](), dict[UUID, int]()
         self.copied: dict[UUID, int] = {}  # the limit of the last copy, in bytes per second; 0: none
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
@@ -174,7 +174,7 @@ class FakeNode:
 
     def is_clean(self) -> bool:
         """Return whether no tenant resource is left; cached images may be."""
-        return not (self.guests or self.volumes or self.opened or self.ports or self.seeds)
+        return not (self.guests or self.volumes or self.opened or self.opened_copies or self.ports or self.seeds)
 
     # ---- migrations
 
@@ -520,8 +520,8 @@ class FakeDisks:
     def pools(self) -> Sequence[PoolFacts]:
         return self._node.pools.current()
 
-    def engine(self, place: Place = OWN_FOLDER, *, key: bytes = b"") -> StorageEngine:
-        return engine_of(self._node, place)
+    def engine(self, place: Place = OWN_FOLDER, *, key: bytes = b"", is_copy: bool = False) -> StorageEngine:
+        return engine_of(self._node, place, is_copy=is_copy)
 
     def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
         with self._node.call("write_seed"):

@@ -50,6 +50,9 @@ class FakeEngine(ABC):
         with self._node.call("make_target"):
             self._resize(volume_id, size_bytes)
 
+    def replace(self, source: StorageEngine, volume_id: UUID) -> None:
+        source.remove(volume_id)
+
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         with self._node.call("grow_volume"):
             self._resize(volume_id, size_bytes)
@@ -122,13 +125,17 @@ class FakeFolder(FakeEngine):
 
 
 class FakeRbd(FakeEngine):
-    """Images of a cluster, of which this node has keys: `FakeNode.opened`, with the size. They end with the process."""
+    """Images of a cluster, of which this node has keys: `FakeNode.opened`, with the size, and `opened_copies`. They end
+    with the process.
+    """
 
     capabilities = RbdEngine.capabilities
 
-    def __init__(self, node: FakeNode, source: RbdSource) -> None:
+    def __init__(self, node: FakeNode, source: RbdSource, *, is_copy: bool) -> None:
         super().__init__(node)
         self._source = source
+        self._is_copy = is_copy
+        self._opened = node.opened_copies if is_copy else node.opened
 
     def is_available(self) -> bool:
         return True
@@ -137,21 +144,29 @@ class FakeRbd(FakeEngine):
         return GuestDisk(volume_id, is_read_only=is_read_only, rbd=self._source)
 
     def size_bytes(self, volume_id: UUID) -> int | None:
-        return self._node.opened.get(volume_id)
+        return self._opened.get(volume_id)
+
+    def replace(self, source: StorageEngine, volume_id: UUID) -> None:
+        if not self._is_copy:
+            super().replace(source, volume_id)
+            return
+        with self._node.call("remove_volume"):
+            if (size := self._opened.pop(volume_id, None)) is not None:
+                self._node.opened[volume_id] = size
 
     def release(self, volume_id: UUID) -> None:
-        self._node.opened.pop(volume_id, None)
+        self._opened.pop(volume_id, None)
 
     def _resize(self, volume_id: UUID, size_bytes: int) -> None:
-        self._node.opened[volume_id] = size_bytes
+        self._opened[volume_id] = size_bytes
 
     def _remove(self, volume_id: UUID) -> bool:
-        return self._node.opened.pop(volume_id, None) is not None
+        return self._opened.pop(volume_id, None) is not None
 
 
-def engine_of(node: FakeNode, place: Place) -> FakeLocal | FakeFolder | FakeRbd:
+def engine_of(node: FakeNode, place: Place, *, is_copy: bool) -> FakeLocal | FakeFolder | FakeRbd:
     if place.rbd is not None:
-        return FakeRbd(node, place.rbd)
+        return FakeRbd(node, place.rbd, is_copy=is_copy)
     return FakeFolder(node, place.pool) if place.pool else FakeLocal(node)
 
 

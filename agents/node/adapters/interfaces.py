@@ -170,8 +170,11 @@ class Disks(Protocol):
     def pools(self) -> Sequence[PoolFacts]:
         """Return the pools that are mounted now, without waiting."""
 
-    def engine(self, place: Place = OWN_FOLDER, *, key: bytes = b"") -> "StorageEngine":
-        """Return the engine of the volumes in that place. `key`: the one to keep, of a volume that needs one."""
+    def engine(self, place: Place = OWN_FOLDER, *, key: bytes = b"", is_copy: bool = False) -> "StorageEngine":
+        """Return the engine of the volumes in that place. `key`: the one to keep, of a volume that needs one.
+
+        `is_copy`: the volume has another key here, of the place that it is copied from.
+        """
 
     def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
         """Write the NoCloud medium with these files; an unchanged one stays, and a running guest keeps its old one."""

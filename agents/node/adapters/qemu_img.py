@@ -102,9 +102,9 @@ class FileDisks:
     def folder(self) -> Path:
         return self._folder
 
-    def engine(self, place: Place = OWN_FOLDER, *, key: bytes = b"") -> StorageEngine:
+    def engine(self, place: Place = OWN_FOLDER, *, key: bytes = b"", is_copy: bool = False) -> StorageEngine:
         if place.rbd is not None:
-            return RbdEngine(place.rbd, self._keys, key)
+            return RbdEngine(place.rbd, self._keys, key, is_copy=is_copy)
         if place.pool:
             return FolderEngine(self._pools, place.pool, self._images, self._owner)
         return LocalEngine(self._volumes, self._images)

@@ -144,7 +144,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         subject, spec = decoding.subject(request.subject), volume_copy_messages.spec(request)
         action = permit_actions.volume_copy(subject, spec)
         permit = self._admit(action, request)
-        status = self._copies.ensure(subject, spec, key=volume_copy_messages.key(request))
+        status = self._copies.ensure(subject, spec, keys=volume_copy_messages.keys(request))
         self._opened(permit, action, source=spec.source.pool, destination=spec.destination.pool)
         return volume_copy_messages.state(status)
 

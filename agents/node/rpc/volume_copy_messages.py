@@ -1,5 +1,6 @@
 """Messages of copies of volumes."""
 
+from agents.node.adapters.storage.copying import CopyKeys
 from agents.node.adapters.storage.places import Place
 from agents.node.errors import BadRequest
 from agents.node.rpc import decoding
@@ -18,8 +19,13 @@ PHASES = {
 def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
     volume_id = message.subject.id
     source, destination = _place(volume_id, message.source), _place(volume_id, message.destination)
-    if (source.rbd is None) == (destination.rbd is None):
-        raise BadRequest("destination.rbd", "has to be given, or that of the source, and not both")
+    if source.pool == destination.pool:
+        raise BadRequest("destination.pool", "is the place of the source")
+    if source.rbd is not None and destination.rbd is not None:
+        if source.rbd.pool == destination.rbd.pool:  # its image has the same name: it would be its own copy
+            raise BadRequest("destination.rbd.pool", "is that of the source")
+        if message.is_online:
+            raise BadRequest("is_online", "is only for a copy from the node's own folder, or to it")
     return VolumeCopySpec(
         decoding.volume_size(message.size_bytes),
         source,
@@ -29,12 +35,13 @@ def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
     )
 
 
-def key(message: pb.EnsureVolumeCopyRequest) -> bytes:
-    """Return the key of the place in a Ceph cluster; empty: neither is in one."""
-    for place in (message.source, message.destination):
-        if place.HasField("rbd"):
-            return decoding.rbd_key(place.rbd)
-    return b""
+def keys(message: pb.EnsureVolumeCopyRequest) -> CopyKeys:
+    """Return the keys of the places in Ceph clusters."""
+    return CopyKeys(*(_key(place) for place in (message.source, message.destination)))
+
+
+def _key(place: pb.VolumePlace) -> bytes | None:
+    return decoding.rbd_key(place.rbd) if place.HasField("rbd") else None
 
 
 def state(status: CopyStatus) -> pb.VolumeCopyState:

@@ -27,6 +27,7 @@ LIVE_MIGRATION = "live-migration"  # guests may move here from others of the sam
 COLD_MIGRATION = "cold-migration"  # the same for guests that are off
 VOLUME_COPY = "volume-copy"  # volumes are copied to other places
 VOLUME_MIRROR = "volume-mirror"  # the same while a guest has them open
+CLUSTER_COPY = "cluster-copy"  # volumes are also copied from one Ceph cluster, or pool of it, to another
 OF_EACH_AGENT = (  # of this release
     SECURITY_GROUPS,
     INSTANCE_METADATA,
@@ -35,6 +36,7 @@ OF_EACH_AGENT = (  # of this release
     IO_LIMITS,
     VOLUME_COPY,
     VOLUME_MIRROR,
+    CLUSTER_COPY,
     GUEST_PAUSE,
 )
 

@@ -7,8 +7,9 @@ and the copy is the volume from then on. An agent that was restarted begins unfi
 A copy that is `online` is a mirror of the disk of a running guest, and complete when the guest has it: see
 volume_mirrors.py. It goes on while the agent is away, and ends with the guest's process.
 
-One of the places is the node's own folder, the other one a Ceph cluster, which fences nodes. A folder that other nodes
-reach does not: a node that was away could write over a file of the volume there, or erase it.
+Each place is the node's own folder, or a pool of a Ceph cluster, which fences nodes. A folder that other nodes reach
+does not: a node that was away could write over a file of the volume there, or erase it. A copy from one cluster, or
+pool, to another one has two keys: until it is the volume, that of its destination is kept apart.
 """
 
 import logging
@@ -20,7 +21,8 @@ from uuid import UUID
 
 from agents.node.adapters.interfaces import Power
 from agents.node.adapters.mirrors import MirrorPhase
-from agents.node.adapters.storage.copying import Copying
+from agents.node.adapters.storage.copying import Copying, CopyKeys
+from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.context import Node
 from agents.node.errors import (
     AdapterError,
@@ -90,8 +92,8 @@ class VolumeCopies:
         self._beginning = threading.Lock()
         self._closing = threading.Event()
 
-    def ensure(self, subject: Subject, spec: VolumeCopySpec, *, key: bytes = b"") -> CopyStatus:
-        """Begin the copy, unless it is under way or complete. `key`: of the place in a Ceph cluster.
+    def ensure(self, subject: Subject, spec: VolumeCopySpec, *, keys: CopyKeys) -> CopyStatus:
+        """Begin the copy, unless it is under way or complete. `keys`: of the places in Ceph clusters.
 
         Raises:
             VolumeInUse: a guest has the volume open, or may have it, and the copy is not online.
@@ -115,7 +117,7 @@ class VolumeCopies:
                 node.state_store.copies.accept(subject, spec, uses=())
                 entry = node.state_store.copies.require(subject.id)
                 if entry.phase is not Phase.PRESENT:
-                    self._keep_key(subject.id, spec, key)
+                    self._keep_keys(subject.id, spec, keys)
                     self._begin(entry)
         return self._status(entry)
 
@@ -289,12 +291,16 @@ class VolumeCopies:
             self._undo(Subject(subject.id, before.generation), before.spec)
             self._node.state_store.copies.finish_removal(subject.id)
 
-    def _keep_key(self, volume_id: UUID, spec: VolumeCopySpec, key: bytes) -> None:
-        """Keep the key of the place in a Ceph cluster: to make such a volume on a node is to keep its key."""
-        for place in (spec.source, spec.destination):
-            if place.rbd is not None:
-                engine = self._node.adapters.disks.engine(place, key=key)
-                engine.create(volume_id, size_bytes=spec.size_bytes)
+    def _keep_keys(self, volume_id: UUID, spec: VolumeCopySpec, keys: CopyKeys) -> None:
+        """Keep the keys of the places in Ceph clusters: to make such a volume on a node is to keep its key."""
+        if keys.source is not None:
+            source = self._node.adapters.disks.engine(spec.source, key=keys.source)
+            source.create(volume_id, size_bytes=spec.size_bytes)
+        if keys.target is not None:
+            self._target(spec, key=keys.target).create(volume_id, size_bytes=spec.size_bytes)
+
+    def _target(self, spec: VolumeCopySpec, *, key: bytes = b"") -> StorageEngine:
+        return self._node.adapters.disks.engine(spec.destination, key=key, is_copy=spec.is_between_clusters)
 
     def _begin(self, entry: Entry[VolumeCopySpec]) -> None:
         volume_id = UUID(entry.id)
@@ -312,7 +318,6 @@ class VolumeCopies:
         def report(percent: int) -> None:
             run.percent = percent
 
-        engine = node.adapters.disks.engine
         try:
             if spec.is_online:
                 self._follow(volume_id, spec, run)
@@ -320,7 +325,7 @@ class VolumeCopies:
             held = node.state_store.volumes.get(volume_id)
             base = volumes.base_image(node, held) if held is not None and held.is_held else None
             copying = Copying(spec.size_bytes, base, spec.max_bytes_per_s, report, run.stop.is_set)
-            engine(spec.destination).copy_from(engine(spec.source), volume_id, copying)
+            self._target(spec).copy_from(node.adapters.disks.engine(spec.source), volume_id, copying)
             if not run.stop.is_set():
                 node.state_store.copies.confirm(volume_id)
         except AgentError as exc:
@@ -393,12 +398,11 @@ class VolumeCopies:
                 return
             raise Conflict(f"Volume {subject.id} is at the destination of the copy by now.")
         node.state_store.copies.begin_removal(subject)
-        engine = node.adapters.disks.engine
         if spec.is_online:
             volume_mirrors.end(node, subject.id, spec)
-        engine(spec.destination).remove(subject.id)
+        self._target(spec).remove(subject.id)
         if not is_known:
-            engine(spec.source).release(subject.id)
+            node.adapters.disks.engine(spec.source).release(subject.id)
 
     def _become_volume(self, subject: Subject, entry: Entry[VolumeCopySpec]) -> None:
         """Let the volume be the copy, in one transaction, then erase the source.
@@ -422,7 +426,23 @@ class VolumeCopies:
             if not is_over:
                 node.state_store.volumes.accept(subject, volume_mirrors.spec_there(spec, held), uses=())
                 node.state_store.volumes.confirm(subject.id)
-        node.adapters.disks.engine(spec.source).remove(subject.id)
+        self._erase_source(subject, spec)
+
+    def _erase_source(self, subject: Subject, spec: VolumeCopySpec) -> None:
+        """Delete what is here of the source.
+
+        Of a copy between clusters that is the volume's key: that of the copy takes its place, unless the volume has
+        been opened here later, or removed.
+        """
+        target, source = self._target(spec), self._node.adapters.disks.engine(spec.source)
+        held = self._node.state_store.volumes.get(subject.id)
+        is_held = held is not None and held.is_held
+        if not spec.is_between_clusters or (held is not None and is_held and held.generation == subject.generation):
+            target.replace(source, subject.id)
+            return
+        target.remove(subject.id)
+        if not is_held:
+            source.remove(subject.id)
 
     def _stop(self, volume_id: UUID) -> None:
         with self._lock:

@@ -5,26 +5,32 @@ of them. A record is written before its key is made, and removed after the key.
 
 Which client opened a volume with which key, Ceph does not tell. So the record has the clients that had the volume open
 before its key was made: those are of earlier openings, as of the source of a live migration.
+
+A key has the name of its volume and node. A volume that moves to another pool of the cluster has the same id in both,
+and is open in both on one node: the keys that a move makes have names of their pools, so that neither is refused for
+the other's capabilities, or removed with it. A key that nothing records is of another pool, and is left alone.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from agents.storage.errors import VolumeMissing
+from agents.storage.key_names import KeyEnds, key_ends
 from agents.storage.worker import intents, parents, records, revert_records
 from agents.storage.worker.cluster import NAMESPACE, Cluster, opened
 from agents.storage.worker.fencing import fence, holders
 
 RECORDS = "openings"  # an object of the pool
 MAX_OPENINGS = 64  # of one volume; two, while its guest migrates
-NODE_DIGITS = 12
 EMPTY = '""'  # the default namespace, in capabilities
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """`number`: later openings of a volume have higher ones. `is_closing`: its key is being removed."""
+    """`node`: the end of its key's name. `number`: later openings of a volume have higher ones. `is_closing`: its key
+    is being removed.
+    """
 
     node: str
     number: int
@@ -32,8 +38,9 @@ class Opening:
     is_closing: bool = False
 
 
-def open_volume(cluster: Cluster, *, volume: str, pool: str, node: str) -> dict[str, object]:
-    """Return the key of the node, which is made unless it exists.
+def open_volume(cluster: Cluster, *, volume: str, pool: str, node: str, is_moving: bool = False) -> dict[str, object]:
+    """Return the key of the node, which is made unless it exists. `is_moving`: the volume may be open there in another
+    pool too, and a new key gets a name of this pool.
 
     Raises:
         VolumeMissing: there is no such volume.
@@ -42,14 +49,14 @@ def open_volume(cluster: Cluster, *, volume: str, pool: str, node: str) -> dict[
     with cluster.volumes(pool) as ioctx:
         revert_records.require_finished(cluster, volume, pool=pool)
         intents.settle(cluster, ioctx, volume, pool=pool)
-        caps = _capabilities(cluster, ioctx, volume, pool)
-        own = _own(_read(cluster, pool, volume), node)
+        caps, ends = _capabilities(cluster, ioctx, volume, pool), _ends(ioctx, node)
+        own = _own(_read(cluster, pool, volume), ends)
         if own is not None and own.is_closing:
             close_volume(cluster, volume=volume, pool=pool, node=node, is_dead=True)
             own = None
         if own is None:
-            _begin(cluster, ioctx, volume, pool=pool, node=node)
-    client = _client(volume, node)
+            own = _begin(cluster, ioctx, volume, pool=pool, end=ends.of_pool if is_moving else ends.of_node)
+    client = _client(volume, own)
     answer = cluster.command("auth get-or-create", entity=f"client.{client}", caps=["mon", "allow r", "osd", caps])
     return {"client": client, "key": answer[0]["key"], "monitors": cluster.monitors()}
 
@@ -60,16 +67,17 @@ def close_volume(cluster: Cluster, *, volume: str, pool: str, node: str, is_dead
     `is_dead`: also what holds no more than a lock.
     """
     records = _read(cluster, pool, volume)
-    own = _own(records, node)
-    others = [each for each in records if each is not own]
-    if own is not None:
-        _write(cluster, pool, volume, Opening(own.node, own.number, own.before, is_closing=True))
-    _remove_key(cluster, volume, node)
     with cluster.volumes(pool) as ioctx:
+        own = _own(records, _ends(ioctx, node))
+        others = [each for each in records if each is not own]
+        if own is not None:
+            _write(cluster, pool, volume, replace(own, is_closing=True))
+            _remove_key(cluster, volume, own)
         intents.settle(cluster, ioctx, volume, pool=pool)
         belongs = _ownership(own, others)
         fenced, left = fence(cluster, ioctx, volume, belongs, with_locks=is_dead)
-    _forget(cluster, pool, volume, node)
+    if own is not None:
+        _forget(cluster, pool, volume, own)
     return {"was_open": own is not None, "fenced": fenced, "watchers": sorted(left.watching)}
 
 
@@ -81,19 +89,20 @@ def is_open(cluster: Cluster, *, volume: str, pool: str) -> bool:
 def remove_all(cluster: Cluster, *, volume: str, pool: str) -> None:
     """Remove all keys of the volume."""
     for opening in _read(cluster, pool, volume):
-        _remove_key(cluster, volume, opening.node)
-        _forget(cluster, pool, volume, opening.node)
+        _remove_key(cluster, volume, opening)
+        _forget(cluster, pool, volume, opening)
 
 
-def _begin(cluster: Cluster, ioctx: Any, volume: str, *, pool: str, node: str) -> None:
+def _begin(cluster: Cluster, ioctx: Any, volume: str, *, pool: str, end: str) -> Opening:
     """Record the opening. Clients that have the volume open without a key are fenced, such as a killed worker."""
     others = _read(cluster, pool, volume)
     if others:
         before = holders(cluster, ioctx, volume)
     else:
         _, before = fence(cluster, ioctx, volume, lambda _: True)
-    number = max((each.number for each in others), default=0) + 1
-    _write(cluster, pool, volume, Opening(_short(node), number, sorted(before.all)))
+    opening = Opening(end, max((each.number for each in others), default=0) + 1, sorted(before.all))
+    _write(cluster, pool, volume, opening)
+    return opening
 
 
 def _ownership(own: Opening | None, others: list[Opening]) -> Callable[[str], bool]:
@@ -147,20 +156,20 @@ def _reading(parent: parents.Parent) -> list[str]:
     ]
 
 
-def _client(volume: str, node: str) -> str:
-    return f"v-{volume}.{_short(node)}"
+def _ends(ioctx: Any, node: str) -> KeyEnds:
+    return key_ends(node, pool_id=ioctx.get_pool_id())
 
 
-def _short(node: str) -> str:
-    return node.replace("-", "")[:NODE_DIGITS]
+def _client(volume: str, opening: Opening) -> str:
+    return f"v-{volume}.{opening.node}"
 
 
-def _remove_key(cluster: Cluster, volume: str, node: str) -> None:
-    cluster.command("auth rm", entity=f"client.{_client(volume, node)}")
+def _remove_key(cluster: Cluster, volume: str, opening: Opening) -> None:
+    cluster.command("auth rm", entity=f"client.{_client(volume, opening)}")
 
 
-def _own(records: list[Opening], node: str) -> Opening | None:
-    return next((each for each in records if each.node == _short(node)), None)
+def _own(records: list[Opening], ends: KeyEnds) -> Opening | None:
+    return next((each for each in records if each.node in ends), None)
 
 
 def _read(cluster: Cluster, pool: str, volume: str) -> list[Opening]:
@@ -172,5 +181,5 @@ def _write(cluster: Cluster, pool: str, volume: str, opening: Opening) -> None:
     records.write(cluster, pool, RECORDS, f"{volume}.{opening.node}", asdict(opening))
 
 
-def _forget(cluster: Cluster, pool: str, volume: str, node: str) -> None:
-    records.remove(cluster, pool, RECORDS, f"{volume}.{_short(node)}")
+def _forget(cluster: Cluster, pool: str, volume: str, opening: Opening) -> None:
+    records.remove(cluster, pool, RECORDS, f"{volume}.{opening.node}")

@@ -151,18 +151,20 @@ class StorageAgent:
         self.ensure(volume, **spec)
         return volume
 
-    def open(self, volume: str, node: str = SOURCE, permit: pb.Permit | None = None) -> pb.VolumeKey:
+    def open(
+        self, volume: str, node: str = SOURCE, permit: pb.Permit | None = None, *, pool: str = POOL
+    ) -> pb.VolumeKey:
         permit = permit or self.permit(volume, op="instance.start", node=node)
-        key: pb.VolumeKey = self.stub().OpenVolume(pb.OpenVolumeRequest(permit=permit, volume_id=volume, pool=POOL))
+        key: pb.VolumeKey = self.stub().OpenVolume(pb.OpenVolumeRequest(permit=permit, volume_id=volume, pool=pool))
         return key
 
-    def close(self, volume: str, node: str = SOURCE, *, is_dead: bool = False) -> pb.Closed:
-        request = pb.CloseVolumeRequest(volume_id=volume, pool=POOL, node_id=node, is_dead=is_dead)
+    def close(self, volume: str, node: str = SOURCE, *, is_dead: bool = False, pool: str = POOL) -> pb.Closed:
+        request = pb.CloseVolumeRequest(volume_id=volume, pool=pool, node_id=node, is_dead=is_dead)
         closed: pb.Closed = self.stub().CloseVolume(request)
         return closed
 
-    def remove(self, volume: str) -> bool:
-        return bool(self.stub().RemoveVolume(pb.RemoveVolumeRequest(volume_id=volume, pool=POOL)).was_present)
+    def remove(self, volume: str, *, pool: str = POOL) -> bool:
+        return bool(self.stub().RemoveVolume(pb.RemoveVolumeRequest(volume_id=volume, pool=pool)).was_present)
 
     def snapshot(self, volume: str, snapshot: str = "", size_bytes: int = SIZE, **spec: Any) -> pb.SnapshotState:
         """Take a snapshot, a new one by default."""

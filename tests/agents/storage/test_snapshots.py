@@ -202,10 +202,10 @@ def test_clone_in_another_pool(ceph: CephCluster, tmp_path_factory: pytest.TempP
         clone = agent.clone(agent.snapshot(volume), pool=SECOND)
         assert digest(ceph, clone, pool=SECOND) == before
         permit = agent.permit(clone, op="instance.start")
-        key = agent.stub().OpenVolume(pb.OpenVolumeRequest(permit=permit, volume_id=clone, pool=SECOND))
+        key = agent.open(clone, permit=permit, pool=SECOND)
         with as_node(ceph, key, SECOND) as (_, ioctx), rbd.Image(ioctx, clone) as opened:
             assert hashlib.sha256(opened.read(0, SIZE)).hexdigest() == before
-        agent.stub().CloseVolume(pb.CloseVolumeRequest(volume_id=clone, pool=SECOND, node_id=SOURCE))
+        agent.close(clone, pool=SECOND)
         assert agent.remove(volume)
         wait_until(lambda: not is_clone(ceph, clone, pool=SECOND), "the clone to be flattened")
         assert digest(ceph, clone, pool=SECOND) == before

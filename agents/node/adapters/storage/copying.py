@@ -36,36 +36,36 @@ class Copying:
     is_stopped: Callable[[], bool]
 
 
-def copy_disk(
-    source: GuestDisk,
-    target: GuestDisk,
-    copying: Copying,
-    *,
-    key: bytes | None,
-    is_empty: bool,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class CopyKeys:
+    """The keys of the disks that are in Ceph clusters; each opens one of the two."""
+
+    source: bytes | None = None
+    target: bytes | None = None
+
+
+def copy_disk(source: GuestDisk, target: GuestDisk, copying: Copying, *, keys: CopyKeys, is_empty: bool) -> None:
     """Copy the content of a disk into another one of its size, and flush it.
 
-    `key`: of the one of them that is in a Ceph cluster. `is_empty`: the target is new, so that holes need not be
-    written.
+    `is_empty`: the target is new, so that holes need not be written.
 
     Raises:
-        VolumeKeyMissing: of the disk in a Ceph cluster.
+        VolumeKeyMissing: of a disk in a Ceph cluster.
         AdapterError: qemu-img failed, or was stopped.
     """
-    for disk in (source, target):
+    for disk, key in ((source, keys.source), (target, keys.target)):
         if disk.rbd is not None:
             monitors.check(disk.rbd.monitors)
             if key is None:
                 raise VolumeKeyMissing(disk.volume_id)
-    name = "source" if source.rbd is not None else "target"
-    with _secret(name, key) as (secret, descriptors):
+    with _secret("source", keys.source) as (of_source, first), _secret("target", keys.target) as (of_target, second):
+        secrets, descriptors = [*of_source, *of_target], (*first, *second)
         rate = ["-r", str(copying.max_bytes_per_s)] if copying.max_bytes_per_s else []
         holes = ["--target-is-zero"] if is_empty else []
         formats = ["--image-opts", "--target-image-opts", "-n"]
-        command = ["qemu-img", "convert", "-p", "-t", "writeback", *rate, *secret, *formats, *holes]
+        command = ["qemu-img", "convert", "-p", "-t", "writeback", *rate, *secrets, *formats, *holes]
         process.follow(
-            [*command, "--", _options(source, secret=name), _options(target, secret=name)],
+            [*command, "--", _options(source, secret="source"), _options(target, secret="target")],
             on_output=lambda text: _report(text, copying),
             is_stopped=copying.is_stopped,
             descriptors=descriptors,
@@ -85,7 +85,7 @@ def copy_to_qcow2(disk: GuestDisk, key: bytes | None, unfinished: Path, final: P
         unfinished.unlink(missing_ok=True)
         files.create_qcow2(unfinished, copying.size_bytes)
         target = GuestDisk(disk.volume_id, unfinished)
-        copy_disk(disk, target, copying, key=key, is_empty=True)
+        copy_disk(disk, target, copying, keys=CopyKeys(source=key), is_empty=True)
         unfinished.chmod(0o600)
         files.publish(unfinished, final)
     finally:

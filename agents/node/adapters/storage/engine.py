@@ -71,6 +71,13 @@ class StorageEngine(Protocol):
             AdapterError: this place takes no copies.
         """
 
+    def replace(self, source: "StorageEngine", volume_id: UUID) -> None:
+        """Let the copy here be the volume, and delete what is made on this node of the one in `source`.
+
+        Raises:
+            AdapterError: this place takes no copies.
+        """
+
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         """Grow a volume that no guest has open; otherwise `Hypervisor.grow_disk` does it."""
 

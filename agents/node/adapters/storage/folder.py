@@ -66,6 +66,10 @@ class FolderEngine:
         """
         raise AdapterError(f"Volume {volume_id} is not copied into a pool that is a folder.", retryable=False)
 
+    def replace(self, source: StorageEngine, volume_id: UUID) -> None:
+        """Refuse, as `copy_from` does. Raises AdapterError: always."""
+        raise AdapterError(f"Volume {volume_id} is not copied into a pool that is a folder.", retryable=False)
+
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         resize_qcow2(self._path(volume_id), size_bytes)
 

@@ -18,10 +18,18 @@ DEFAULT_RUN_DIR = Path("/run/andromede-agent")
 
 
 class VolumeKeys:
-    """The keys, in files by the ids of their volumes. `folder` is made when the first key comes."""
+    """The keys, in files by the ids of their volumes. `folder` is made when the first key comes.
+
+    A volume that is copied from one cluster, or pool, to another has two: `of_copies` has that of the destination,
+    until the copy is the volume.
+    """
 
     def __init__(self, folder: Path = DEFAULT_RUN_DIR / "volumes") -> None:
         self._folder = folder
+
+    @property
+    def of_copies(self) -> "VolumeKeys":
+        return VolumeKeys(self._folder.with_name(f"{self._folder.name}-copies"))
 
     def problem(self) -> str:
         """Return why no key can be kept in the folder; empty: keys can be kept."""
@@ -56,6 +64,20 @@ class VolumeKeys:
     def size_bytes(self, volume_id: UUID) -> int | None:
         kept = self._read(volume_id)
         return int(str(kept["size_bytes"])) if kept is not None else None
+
+    def take_over_copy(self, volume_id: UUID) -> None:
+        """Let the key of the copy be that of the volume, in place of the one that there is, unless it is so already.
+
+        Raises:
+            AdapterError: the folder cannot be written.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.of_copies._folder / str(volume_id)).rename(self._folder / str(volume_id))
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise AdapterError(f"The key of volume {volume_id} cannot be kept: {exc}", retryable=True) from exc
 
     def drop(self, volume_id: UUID) -> bool:
         try:

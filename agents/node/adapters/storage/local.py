@@ -53,6 +53,9 @@ class LocalEngine:
         unlink(self._path(volume_id))
         self.create(volume_id, size_bytes=size_bytes)
 
+    def replace(self, source: StorageEngine, volume_id: UUID) -> None:
+        source.remove(volume_id)
+
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         resize_qcow2(self._path(volume_id), size_bytes)
 

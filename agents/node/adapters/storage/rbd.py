@@ -3,20 +3,25 @@
 from uuid import UUID
 
 from agents.node.adapters.interfaces import BaseImage, GuestDisk
-from agents.node.adapters.storage.copying import Copying, copy_disk
+from agents.node.adapters.storage.copying import Copying, CopyKeys, copy_disk
 from agents.node.adapters.storage.engine import Capabilities, StorageEngine
 from agents.node.adapters.storage.keys import VolumeKeys
 from agents.node.adapters.storage.places import RbdSource
 
 
 class RbdEngine:
-    """One image. `key`: of this opening; empty where none is to be kept."""
+    """One image. `key`: of this opening; empty where none is to be kept.
+
+    `is_copy`: it is the copy of an image in another cluster, or pool, whose key is that of the volume until `replace`.
+    """
 
     capabilities = Capabilities(is_shared=True, has_clones=False, is_made_here=False)
 
-    def __init__(self, source: RbdSource, keys: VolumeKeys, key: bytes) -> None:
+    def __init__(self, source: RbdSource, keys: VolumeKeys, key: bytes, *, is_copy: bool = False) -> None:
         self._source = source
-        self._keys = keys
+        self._of_volumes = keys
+        self._keys = keys.of_copies if is_copy else keys
+        self._is_copy = is_copy
         self._key = key
 
     def is_available(self) -> bool:
@@ -37,11 +42,17 @@ class RbdEngine:
 
     def copy_from(self, source: StorageEngine, volume_id: UUID, copying: Copying) -> None:
         """Write the image whole, with its holes: an interrupted copy may have left something in them."""
-        disk, key = source.disk(volume_id, base=copying.base), self.key(volume_id)
-        copy_disk(disk, self.disk(volume_id), copying, key=key, is_empty=False)
+        disk, keys = source.disk(volume_id, base=copying.base), CopyKeys(source.key(volume_id), self.key(volume_id))
+        copy_disk(disk, self.disk(volume_id), copying, keys=keys, is_empty=False)
 
     def make_target(self, volume_id: UUID, *, size_bytes: int) -> None:
         """Do nothing: the storage agent has made the image."""
+
+    def replace(self, source: StorageEngine, volume_id: UUID) -> None:
+        if self._is_copy:
+            self._of_volumes.take_over_copy(volume_id)
+        else:
+            source.remove(volume_id)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         """Record the size: the storage agent has grown the image, or the hypervisor has."""

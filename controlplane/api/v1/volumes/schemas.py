@@ -83,8 +83,8 @@ class RetypeIn(In):
     """Another type. The present one gives the volume that type's present limits.
 
     A type of another place, a pool or the own disk of a node, moves the data there: the volume has no snapshots then,
-    and its instance, if it has one, is off, or runs on where the node can do that. `max_mb_per_s`: of the copy, in MB
-    per second; without it there is no limit.
+    and its instance, if it has one, is off, or runs on where the node can do that and one of the places is its own
+    disk. `max_mb_per_s`: of the copy, in MB per second; without it there is no limit.
     """
 
     example = {"volume_type": "local"}
