@@ -18,7 +18,7 @@ from scripts.api import Api
 from scripts.ceph_storage import CephStorage
 from scripts.chaos import volume_types
 from scripts.chaos.attestor import Attestor
-from scripts.cloud import POOL, Cloud
+from scripts.cloud import Cloud
 from scripts.control_plane import Stack
 from scripts.polling import wait_until
 

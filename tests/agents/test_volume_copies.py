@@ -302,3 +302,23 @@ def test_fake_node_that_was_killed_has_the_local_data_of_its_copies(agent: Agent
     options = ["--state-dir", str(agent.state_dir), "--listen", "127.0.0.1:0", "--adapter", "fake"]
     again = _fake(Config(agent.state_dir, "127.0.0.1:0"), _parser().parse_args(options))
     assert again.disks.engine().size_bytes(UUID(volume.subject.id)) == volume.size_bytes
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_file_of_a_copy_is_unmanaged_only_once_the_volume_is_elsewhere(agent: AgentUnderTest, *, back: bool) -> None:
+    def unmanaged() -> list[str]:
+        return [stray.name for stray in agent.stub.Describe(pb.DescribeRequest()).strays]
+
+    volume = specs.volume() if back else made(agent)
+    completed(agent, copy(volume, back=back))
+    assert unmanaged() == []
+    agent.stub.RemoveVolumeCopy(ended(volume, FAST if back else "", generation=3))
+    assert unmanaged() == []
+    agent.fake.volumes[UUID(volume.subject.id)] = volume.size_bytes
+    file = f"volumes/{volume.subject.id}.qcow2"
+    assert unmanaged() == ([] if back else [file])
+    if not back:
+        spec = pb.EnsureQuarantineRequest(subject=specs.subject(), kind=pb.STRAY_KIND_FILE, name=file)
+        agent.stub.EnsureQuarantine(spec)
+        assert agent.stub.RemoveQuarantine(pb.RemoveRequest(subject=spec.subject)).is_present
+        assert (held(agent, volume), unmanaged()) == (FAST, [])

@@ -165,6 +165,8 @@ def test_source_without_a_receipt_of_its_end_is_found(cloud: Cloud) -> None:
     cloud.machine.account()
     assert volume_checks.residency() == []
     done(delete_volume(cloud, fresh(volume)))
-    assert volume_checks.residency() == [f"the moved volume {volume.pk} is open on {[node]} by its receipts instead of []"]
+    assert volume_checks.residency() == [
+        f"the moved volume {volume.pk} is open on {[node]} by its receipts instead of []"
+    ]
     cloud.machine.account()
     assert volume_checks.residency() == []
