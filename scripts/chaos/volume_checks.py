@@ -74,10 +74,10 @@ def _misplaced(node: Node, described: pb.NodeDescription) -> Iterator[str]:
     for copy in described.volume_copies:
         if copy.subject.id not in due:
             yield f"{node.name} has a copy of volume {copy.subject.id} that no move ends"
-    for stray in described.strays:
-        file = PurePath(stray.name)
-        if stray.kind == pb.STRAY_KIND_FILE and file.parent.name == "volumes" and file.stem not in due:
-            yield f"{node.name} has the file {stray.name} of no volume that is there"
+    for resource in described.strays:
+        file = PurePath(resource.name)
+        if resource.kind == pb.STRAY_KIND_FILE and file.parent.name == "volumes" and file.stem not in due:
+            yield f"{node.name} has the file {resource.name} of no volume that is there"
 
 
 def residency() -> list[str]:

@@ -290,7 +290,7 @@ def test_node_makes_so_many_copies_at_once(agent: AgentUnderTest, hanging: Path)
 
 @pytest.mark.parametrize("back", [False, True])
 def test_fake_node_that_was_killed_has_the_local_data_of_its_copies(agent: AgentUnderTest, *, back: bool) -> None:
-    """As a real one: of an end that was interrupted the source is still to be erased."""
+    """A real node has it: the source of a copy whose end was interrupted is still to be erased."""
     volume = specs.volume() if back else made(agent)
     completed(agent, copy(volume, back=back))
     if not back:
@@ -300,14 +300,14 @@ def test_fake_node_that_was_killed_has_the_local_data_of_its_copies(agent: Agent
         assert held(agent, volume) == FAST
     agent.server.stop(0)
     options = ["--state-dir", str(agent.state_dir), "--listen", "127.0.0.1:0", "--adapter", "fake"]
-    again = _fake(Config(agent.state_dir, "127.0.0.1:0"), _parser().parse_args(options))
-    assert again.disks.engine().size_bytes(UUID(volume.subject.id)) == volume.size_bytes
+    restarted = _fake(Config(agent.state_dir, "127.0.0.1:0"), _parser().parse_args(options))
+    assert restarted.disks.engine().size_bytes(UUID(volume.subject.id)) == volume.size_bytes
 
 
 @pytest.mark.parametrize("back", [False, True])
 def test_file_of_a_copy_is_unmanaged_only_once_the_volume_is_elsewhere(agent: AgentUnderTest, *, back: bool) -> None:
     def unmanaged() -> list[str]:
-        return [stray.name for stray in agent.stub.Describe(pb.DescribeRequest()).strays]
+        return [each.name for each in agent.stub.Describe(pb.DescribeRequest()).strays]
 
     volume = specs.volume() if back else made(agent)
     completed(agent, copy(volume, back=back))
