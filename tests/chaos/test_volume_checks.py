@@ -7,6 +7,7 @@ import pytest
 
 from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
+from controlplane.catalog.services import image_delete
 from controlplane.kernel.units import GIB
 from controlplane.nodes.models import NodeRemoval, Pool
 from controlplane.operations.models import Operation, ResourceLock
@@ -14,7 +15,7 @@ from controlplane.placement.models import Allocation
 from controlplane.storage.models import Volume, VolumeMove
 from controlplane.workflows.registry import WORKFLOWS
 from scripts.chaos import checks, volume_checks
-from tests.chaos.test_checks import account
+from tests.chaos.test_checks import account, reported
 from tests.workflows.helpers import altered, delete_volume, done, fresh, make_volume, run_on, then
 from tests.workflows.snapshots import POOL, ask_image, cluster
 from tests.workflows.test_volume_moves import ask, moved, switched_without_the_node
@@ -170,3 +171,20 @@ def test_source_without_a_receipt_of_its_end_is_found(cloud: Cloud) -> None:
     ]
     cloud.machine.account()
     assert volume_checks.residency() == []
+
+
+def test_answers_about_images_are_compared_with_the_rows(settled: Cloud) -> None:
+    reports = [reported(each) for each in Operation.objects.exclude(kind="image.create")]
+    operation = Operation.objects.get(kind="image.create")
+    made = reported(operation, key="k", name="golden")
+    assert checks.answers(reports) == [f"operation image.create {operation.pk} was told to nobody"]
+    assert checks.answers([*reports, made]) == []
+    Image.objects.filter(name="golden").update(state="deleted")
+    done(ask_image(settled, moved_volume())[1])
+    assert "2 are called golden" in checks.answers([*reports, made])
+
+
+def test_own_image_that_is_left_is_found(settled: Cloud) -> None:
+    assert "1 images are left" in checks.emptiness()
+    image_delete(settled.tenant.actor, Image.objects.exclude(project=None).get())
+    assert not [line for line in checks.emptiness() if "images" in line]
