@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from scripts import ceph_storage
-from scripts.chaos import network_acts, snapshot_acts
+from scripts.chaos import image_acts, network_acts, snapshot_acts, volume_acts
 from scripts.chaos.planned import OPERATOR, ActKind, PlannedRequest, Scene, any_id, in_state
+from scripts.chaos.volume_types import KEPT, LOCAL
 
 ENDED = ("succeeded", "failed", "cancelled")
 # Enough that they meet, few enough that each has its turn.
@@ -15,8 +15,8 @@ MOST_INSTANCES, MOST_VOLUMES = 24, 20
 MOST_PLANS = 4
 IMAGE = "tiny"
 FLAVORS = ("tiny", "small")
-# On one node alone, in the pool of its zone, or in the storage cluster.
-KEPT = ("local", "shared", ceph_storage.TYPE)
+# Share of the instances that begin with an image of the project itself, if it has one.
+OF_OWN_IMAGE = 0.2
 
 
 def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
@@ -25,6 +25,9 @@ def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     name = f"i{scene.number}"
     body: dict[str, Any] = {"name": name, "flavor": FLAVORS[0], "image": IMAGE, "networks": ["lan"]}
     body["root_volume_type"] = dice.choice(KEPT)
+    if dice.random() < OF_OWN_IMAGE:
+        own = any_id(in_state(image_acts.own(scene), "available"), dice)
+        body["image"] = own or IMAGE
     free = in_state(scene.volumes, "available")
     if free and dice.random() < 0.3:
         body["volumes"] = [dice.choice(free)["id"]]
@@ -100,7 +103,7 @@ def create_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
         return delete_volume(scene, dice)
     body: dict[str, Any] = {"name": f"v{scene.number}", "size_gib": 1, "volume_type": dice.choice(KEPT)}
     near = any_id(in_state(scene.instances, "active", "stopped"), dice)
-    if near is not None and body["volume_type"] == KEPT[0] and dice.random() < 0.8:
+    if near is not None and body["volume_type"] == LOCAL and dice.random() < 0.8:
         body["near_instance"] = near
     return PlannedRequest("POST", "volumes", "volume.create", body, name=body["name"], then={"state": "available"})
 
@@ -240,6 +243,11 @@ ACTS: Mapping[str, ActKind] = {
     "snapshot-take": ActKind(9, snapshot_acts.take),
     "snapshot-delete": ActKind(3, snapshot_acts.delete),
     "revert": ActKind(8, snapshot_acts.revert),
+    "volume-move": ActKind(12, volume_acts.move),
+    "volume-move-cancel": ActKind(4, volume_acts.cancel),
+    "volume-retype": ActKind(3, volume_acts.retype),
+    "image-create": ActKind(6, image_acts.create),
+    "image-delete": ActKind(3, image_acts.delete),
     "address-reserve": ActKind(3, network_acts.reserve_address),
     "address-attach": ActKind(5, network_acts.attach_address),
     "address-detach": ActKind(2, network_acts.detach_address),

@@ -15,6 +15,7 @@ from agents.node.adapters import pools
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents import signed
 from andromede_core.documents.parsing import as_rfc3339
+from controlplane.catalog.models import Image
 from controlplane.compute.errors import EvacuationBlocked
 from controlplane.compute.models import MOVING, Attachment, Instance, Migration, Rebuild
 from controlplane.events.models import Event
@@ -40,7 +41,7 @@ from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, quota_drift
 from controlplane.storage.models import Snapshot, Volume
-from scripts.chaos import cluster_checks, network_checks
+from scripts.chaos import cluster_checks, network_checks, volume_checks
 
 Findings = list[str]
 GONE = (204, 404)
@@ -50,6 +51,7 @@ Thing = tuple[UUID, str, str]
 THERE = Q(node__isnull=False) & ~Q(state="deleted")
 # What operations of users make.
 MADE: Mapping[str, Any] = {"instance": Instance.objects, "volume": Volume.objects, "snapshot": Snapshot.objects}
+NAMED: Mapping[str, Any] = {**MADE, "image": Image.objects}
 
 
 def operations() -> Findings:
@@ -365,7 +367,7 @@ def events() -> Findings:
 
 def answers(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
     """Check that answers to users agree with the rows; each request with a key made one resource."""
-    rows = {str(row.pk): row for row in Operation.objects.exclude(kind__startswith="image.")}
+    rows = {str(row.pk): row for row in Operation.objects.all()}
     by_drains = set(Drain.objects.values_list("request_id", flat=True))
     documented = {each["operation"] for each in outcomes if each["operation"]}
     gone = {each["resource"] for each in outcomes if each["status"] in GONE}
@@ -430,7 +432,7 @@ def _has_crashed(row: object, value: object) -> bool:
 def _made_twice(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
     names = [each["name"] for each in outcomes if each["name"] and each["operation"]]
     findings = list[str]()
-    for rows in MADE.values():
+    for rows in NAMED.values():
         counted = rows.filter(name__in=names).values("name").annotate(count=Count("pk")).filter(count__gt=1)
         findings += [f"{each['count']} are called {each['name']}" for each in counted]
     uses: Counter[str] = Counter(each["key"] for each in outcomes if each["key"])
@@ -438,16 +440,17 @@ def _made_twice(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
 
 
 def emptiness() -> Findings:
-    """Check that only images, the network and security groups are left after everything was deleted."""
+    """Check that only public images, the network and security groups are left after everything was deleted."""
     kinds: Mapping[str, Callable[[], int]] = {
         "instances": Instance.objects.exclude(state="deleted").count,
         "volumes": Volume.objects.exclude(state="deleted").count,
         "snapshots": Snapshot.objects.exclude(state="deleted").count,
+        "images": Image.objects.exclude(project=None).exclude(state="deleted").count,
         "allocations": Allocation.objects.count,
         "ports": Port.objects.count,
         "public addresses": PublicAddress.objects.count,
         "attachments": Attachment.objects.count,
-        "quotas": QuotaUse.objects.exclude(dimension__in=("networks", "images", "security_groups")).count,
+        "quotas": QuotaUse.objects.exclude(dimension__in=("networks", "security_groups")).count,
     }
     findings = [f"{count} {name} are left" for name, of in kinds.items() if (count := of())]
     for node in Node.objects.filter(state="ready"):
@@ -467,6 +470,10 @@ CHECKS: Mapping[str, Callable[[], Findings]] = {
     "allocations": allocations,
     "files": files,
     "images": cluster_checks.images,
+    "volume moves": volume_checks.moves,
+    "places": volume_checks.places,
+    "residency": volume_checks.residency,
+    "image files": volume_checks.image_files,
     "cluster incidents": cluster_checks.incidents,
     "addresses": addresses,
     "port rules": network_checks.port_rules,

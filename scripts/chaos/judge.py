@@ -25,6 +25,7 @@ from andromede_core.evidence import verify  # noqa: E402
 from andromede_core.evidence.archive import Archive  # noqa: E402
 from controlplane.audit import export_archive  # noqa: E402
 from controlplane.audit.models import EvidenceRecord  # noqa: E402
+from controlplane.catalog.models import Image  # noqa: E402
 from controlplane.compute.models import Migration  # noqa: E402
 from controlplane.events.models import Event  # noqa: E402
 from controlplane.identity.models import Organization  # noqa: E402
@@ -32,6 +33,7 @@ from controlplane.kernel import clock  # noqa: E402
 from controlplane.kernel.errors import CloudError  # noqa: E402
 from controlplane.nodes.models import DrainGuest, FenceEvidence, Incident, Receipt  # noqa: E402
 from controlplane.operations.models import Operation  # noqa: E402
+from controlplane.storage.models import VolumeMove  # noqa: E402
 from scripts.chaos import checks, cluster_checks  # noqa: E402
 from scripts.chaos.world import CLUSTER, PROJECT  # noqa: E402
 
@@ -93,7 +95,7 @@ def evidence(folder: Path) -> list[str]:
 
 
 def figures() -> dict[str, Any]:
-    rows = Operation.objects.exclude(kind__startswith="image.")
+    rows = Operation.objects.all()
     ended = rows.filter(finished_at__isnull=False).annotate(took=F("finished_at") - F("created_at"))
     longest = ended.aggregate(Max("took"))["took__max"]
     errors = rows.exclude(error=None).values_list("error", flat=True)
@@ -103,6 +105,9 @@ def figures() -> dict[str, Any]:
         "by_state": _counted(rows, "state"),
         "by_kind": _counted(rows, "kind"),
         "moves": _counted(Migration.objects.filter(kind="migrate"), "state"),
+        "volume_moves": _counted(VolumeMove.objects.filter(is_online=False), "state"),
+        "online_volume_moves": _counted(VolumeMove.objects.filter(is_online=True), "state"),
+        "images": _counted(Image.objects.exclude(project=None), "state"),
         "errors": dict(sorted(codes.items())),
         "longest_s": round(longest.total_seconds(), 1) if longest else 0.0,
         "events": Event.objects.count(),

@@ -67,7 +67,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
         "seed": seed,
         "nodes": len(world.cloud.zones),
         "real_guests": not world.cloud.is_fake,
-        "requests": {**_statuses(users), "longest_s": max((each.seconds for each in users.outcomes), default=0.0)},
+        "requests": _requests(users),
         "refusals": dict(Counter(each.code for each in users.outcomes if each.code).most_common()),
         "tries_again": dict(client.tries),
         **judged["figures"],
@@ -99,9 +99,16 @@ def _end_drains(client: ChaosClient) -> None:
             client.asked(f"{path}/actions/{verb}", {}, by=planned.OPERATOR)
 
 
-def _statuses(users: Users) -> dict[str, Any]:
-    statuses = Counter(str(outcome.status) for outcome in users.outcomes if outcome.act >= 0)
-    return {"sent": statuses.total(), "by_status": dict(sorted(statuses.items()))}
+def _requests(users: Users) -> dict[str, Any]:
+    sent = [outcome for outcome in users.outcomes if outcome.act >= 0]
+    statuses, kinds = Counter(str(each.status) for each in sent), Counter(each.kind for each in sent)
+    longest_s = max((each.seconds for each in users.outcomes), default=0.0)
+    return {
+        "sent": len(sent),
+        "by_status": dict(sorted(statuses.items())),
+        "by_kind": dict(sorted(kinds.items())),
+        "longest_s": longest_s,
+    }
 
 
 def _judge(world: World, users: Users, *options: str) -> dict[str, Any]:
@@ -119,11 +126,13 @@ def _delete_everything(world: World, users: Users) -> None:
     """Delete everything as a tenant does; deletions are recorded like other requests."""
     print_progress("deleting everything")
     with closing(Api(world.stack.url, world.token, project=PROJECT)) as api:
-        for kind in ("snapshots", "instances", "volumes", "ports", "public-addresses"):
+        for kind in ("images", "snapshots", "instances", "volumes", "ports", "public-addresses"):
             begun = [answer["operation"] for answer in map(api.delete, _paths(api, kind)) if answer]
             for operation in begun:
                 users.note(operation, api.wait(operation)["state"])
 
 
 def _paths(api: Api, kind: str) -> list[str]:
-    return [f"{kind}/{item['id']}" for item in api.get(kind, limit="200")["items"]]
+    """Return the paths of the project's own resources of that kind."""
+    items = api.get(kind, limit="200")["items"]
+    return [f"{kind}/{item['id']}" for item in items if not item.get("is_public")]

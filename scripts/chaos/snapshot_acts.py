@@ -3,8 +3,8 @@
 import random
 from typing import Any
 
-from scripts.ceph_storage import TYPE
 from scripts.chaos.planned import PlannedRequest, Scene, any_id, in_state
+from scripts.chaos.volume_types import CLUSTER, IN_CLUSTER
 
 # Enough that they meet, few enough that each has its turn.
 MOST_SNAPSHOTS, MOST_VOLUMES = 16, 12
@@ -19,7 +19,7 @@ def create_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     if snapshot is not None and dice.random() < 0.5:
         body["snapshot"] = snapshot
     else:
-        body |= {"size_gib": 1, "volume_type": TYPE}
+        body |= {"size_gib": 1, "volume_type": CLUSTER}
     return PlannedRequest("POST", "volumes", "volume.create", body, name=body["name"], then={"state": "available"})
 
 
@@ -52,4 +52,4 @@ def revert(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def _volumes(scene: Scene) -> list[dict[str, Any]]:
-    return [each for each in scene.volumes if each["volume_type"] == TYPE]
+    return [each for each in scene.volumes if each["volume_type"] in IN_CLUSTER]

@@ -21,12 +21,13 @@ PROCESSES = ("worker", "worker-2", "signer", "sentinel", "periodic", "transfer",
 # The one that matters most is hit most.
 KILLED = (*PROCESSES, "worker", "worker-2", "worker", "worker-2", "web", "signer", ceph_storage.PROCESS)
 
-# Calls of the fake adapter that hang together: those of an engine, of a storage, of a switch, of moves.
+# Calls of the fake adapter that hang together: of an engine, a storage, a switch, migrations, and moves of volumes.
 HUNG_CALLS = (
     ("define", "undefine", "start", "request_shutdown", "power_off", "reboot", "reset", "plug_disk", "unplug_disk"),
     ("create_volume", "grow_volume", "remove_volume", "keep_image", "write_seed", "remove_instance_files"),
     ("ensure_port", "remove_port", "ensure_segment"),
     ("expect", "refuse", "send", "cancel", "take_in", "wake"),
+    ("copy_volume", "make_target", "mirror_disk", "mirror_state", "pivot_disk", "abort_mirror", "process_has_target"),
 )
 
 Blow = Callable[[World, Supervisor, str, float], None]

@@ -16,8 +16,9 @@ from bench.common import NO_RATES, print_progress
 from scripts import database_template
 from scripts.api import Api
 from scripts.ceph_storage import CephStorage
+from scripts.chaos import volume_types
 from scripts.chaos.attestor import Attestor
-from scripts.cloud import POOL, Cloud
+from scripts.cloud import Cloud
 from scripts.control_plane import Stack
 from scripts.polling import wait_until
 
@@ -33,13 +34,8 @@ AGENT_TIMEOUT_S = 10
 SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": str(AGENT_TIMEOUT_S), "NODE_LEASE_S": "10", **NO_RATES}
 # Capacity for some of the requests, not for all.
 SMALL = ("--fake-cores", "8", "--fake-memory-mib", "6144", "--fake-trait", "rbd")
-STORAGE_ZONE, STORAGE_GIB, CLUSTER = "fr-idf-1", 40, "ceph"
+STORAGE_GIB, CLUSTER = 40, "ceph"
 INVENTORY_INTERVAL_S = 5
-OFFERS = {
-    "schema": "andromede.offers/1",
-    "flavors": [],
-    "volume_types": [{"id": POOL, "description": "In a pool that nodes of the zone share.", "pool": POOL}],
-}
 
 
 class TwoWorkers(Stack):
@@ -95,7 +91,7 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
     cluster = CephCluster(var / CLUSTER)
     agent_port = port + STORAGE_PORT - PORT
     storage = CephStorage(
-        cloud, cluster, var / "storage", STORAGE_ZONE, agent_port, store=Store.MEMORY, size_gib=STORAGE_GIB
+        cloud, cluster, var / "storage", volume_types.ZONE, agent_port, store=Store.MEMORY, size_gib=STORAGE_GIB
     )
     cloud.down()
     cluster.remove()
@@ -122,7 +118,7 @@ def _furnished(cloud: Cloud, storage: CephStorage) -> World:
     token, operator = cloud.make_project(PROJECT)
     world = World(cloud, storage, token, operator, Attestor.hired(cloud.stack))
     offers = cloud.stack.var / "offers.json"
-    offers.write_text(json.dumps(OFFERS))
+    offers.write_text(json.dumps(volume_types.OFFERS))
     cloud.stack.manage("import_offers", str(offers))
     if cloud.is_fake:
         disk = cloud.stack.var / "disk.qcow2"
@@ -133,6 +129,8 @@ def _furnished(cloud: Cloud, storage: CephStorage) -> World:
     wait_until(world.nodes_are_ready)
     with closing(Api(cloud.stack.url, world.operator)) as api:
         storage.wait_for_pool(api.get)
+        for volume_type in volume_types.MADE:
+            api.post("/v1/volume-types", volume_type)
         for number, zone in enumerate(sorted(set((FAKE_ZONES if cloud.is_fake else REAL_ZONES).values()))):
             cidrs = [f"203.0.113.{16 * number}/28"]
             api.post("/v1/address-pools", {"name": f"public-{zone}", "zone": zone, "family": "ipv4", "cidrs": cidrs})

@@ -12,6 +12,7 @@ import pytest
 
 from agents.node.adapters.fake_hang import Hang
 from agents.node.errors import AdapterError
+from agents.node.main import Config, _fake, _parser
 from agents.node.services.volume_copies import AT_ONCE
 from agents.node.specs import Subject
 from agents.protocol import agent_pb2 as pb
@@ -389,3 +390,39 @@ def test_node_makes_so_many_copies_at_once(agent: AgentUnderTest, hanging: Path)
     for volume in running:
         completed(agent, copy(volume))
     completed(agent, copy(waiting))
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_fake_node_that_was_killed_has_the_local_data_of_its_copies(agent: AgentUnderTest, *, back: bool) -> None:
+    """A real node has it: the source of a copy whose end was interrupted is still to be erased."""
+    volume = specs.volume() if back else made(agent)
+    completed(agent, copy(volume, back=back))
+    if not back:
+        agent.fake.fail_next("remove_volume", AdapterError("The agent was killed.", retryable=True))
+        with pytest.raises(grpc.RpcError):
+            agent.stub.RemoveVolumeCopy(ended(volume, "", generation=3))
+        assert held(agent, volume) == FAST
+    agent.server.stop(0)
+    options = ["--state-dir", str(agent.state_dir), "--listen", "127.0.0.1:0", "--adapter", "fake"]
+    restarted = _fake(Config(agent.state_dir, "127.0.0.1:0"), _parser().parse_args(options))
+    assert restarted.disks.engine().size_bytes(UUID(volume.subject.id)) == volume.size_bytes
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_file_of_a_copy_is_unmanaged_only_once_the_volume_is_elsewhere(agent: AgentUnderTest, *, back: bool) -> None:
+    def unmanaged() -> list[str]:
+        return [each.name for each in agent.stub.Describe(pb.DescribeRequest()).strays]
+
+    volume = specs.volume() if back else made(agent)
+    completed(agent, copy(volume, back=back))
+    assert unmanaged() == []
+    agent.stub.RemoveVolumeCopy(ended(volume, FAST if back else "", generation=3))
+    assert unmanaged() == []
+    agent.fake.volumes[UUID(volume.subject.id)] = volume.size_bytes
+    file = f"volumes/{volume.subject.id}.qcow2"
+    assert unmanaged() == ([] if back else [file])
+    if not back:
+        spec = pb.EnsureQuarantineRequest(subject=specs.subject(), kind=pb.STRAY_KIND_FILE, name=file)
+        agent.stub.EnsureQuarantine(spec)
+        assert agent.stub.RemoveQuarantine(pb.RemoveRequest(subject=spec.subject)).is_present
+        assert (held(agent, volume), unmanaged()) == (FAST, [])

@@ -82,10 +82,11 @@ def _domains(node: Node) -> Iterator[UnmanagedResource]:
 
 
 def _files(node: Node) -> Iterator[UnmanagedResource]:
+    """Yield files of no volume of this folder, of no image, and of no copy, one of whose places the folder is."""
     state_store = node.state_store
-    held_names = {_volume(entry.id) for entry in state_store.volumes.held()} | {
-        f"images/{e.id}" for e in state_store.images.held()
-    }
+    local = [entry for entry in state_store.volumes.held() if not entry.spec.pool]
+    held_names = {_volume(entry.id) for entry in (*local, *state_store.copies.held())}
+    held_names |= {f"images/{entry.id}" for entry in state_store.images.held()}
     for name in node.adapters.disks.files():
         if name not in held_names:
             yield UnmanagedResource(UnmanagedKind.FILE, name, node.adapters.disks.file_size_bytes(name) or 0)
@@ -266,7 +267,7 @@ def _destroy_domain(node: Node, name: str) -> bool:
 def _forget_volume(node: Node, name: str) -> None:
     volume_id = _volume_id(name.partition("/")[2])
     entry = node.state_store.volumes.get(volume_id) if volume_id is not None else None
-    if volume_id is not None and entry is not None and entry.is_held:
+    if volume_id is not None and entry is not None and entry.is_held and not entry.spec.pool:
         with node.state_store.transaction():
             node.state_store.volumes.begin_removal(Subject(volume_id, entry.generation))
             node.state_store.volumes.finish_removal(volume_id)
