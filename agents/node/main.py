@@ -261,10 +261,10 @@ def _fake(config: Config, options: argparse.Namespace) -> Adapters:
     pools, definitions = Pools(dict(options.pool)), config.state_dir / "definitions"
     fake = FakeNode(capacity, pools, definitions=definitions, hangs=config.state_dir / HANGS)
     state_store = StateStore(config.state_dir / "ledger.sqlite")
-    local = [entry for entry in state_store.volumes.held() if not entry.spec.pool]
-    copied = state_store.copies.held()  # one of the places of a copy is the folder of the node
+    local = {UUID(each.id): each.spec.size_bytes for each in state_store.volumes.held() if not each.spec.pool}
+    copies = [each for each in state_store.copies.held() if not each.spec.is_between_clusters]
     fake.keep_disks(
-        volumes={UUID(entry.id): entry.spec.size_bytes for entry in (*copied, *local)},
+        volumes={UUID(each.id): each.spec.size_bytes for each in copies} | local,
         images={entry.id: entry.spec.size_bytes for entry in state_store.images.held()},
     )
     state_store.close()

@@ -82,10 +82,10 @@ def _domains(node: Node) -> Iterator[UnmanagedResource]:
 
 
 def _files(node: Node) -> Iterator[UnmanagedResource]:
-    """Yield files of no volume of this folder, of no image, and of no copy, one of whose places the folder is."""
+    """Yield files of no volume of this folder, of no image, and of no copy, one of whose places may be the folder."""
     state_store = node.state_store
-    local = [entry for entry in state_store.volumes.held() if not entry.spec.pool]
-    held_names = {_volume(entry.id) for entry in (*local, *state_store.copies.held())}
+    held_names = {_volume(entry.id) for entry in state_store.volumes.held() if not entry.spec.pool}
+    held_names |= {_volume(entry.id) for entry in state_store.copies.held()}
     held_names |= {f"images/{entry.id}" for entry in state_store.images.held()}
     for name in node.adapters.disks.files():
         if name not in held_names:
