@@ -1,42 +1,14 @@
 """A new tenant, by keyboard: a network, an open port, an instance, and a public address on it, until it is gone."""
 
-import re
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from scripts.dashboard_cloud import SSH_KEY, World
 from tests.browser.conftest import Opener
-from tests.keyboard import choose, follow, press, reach, write
+from tests.browser.journeys import SOON_MS, create, fact, section, submit, tick
+from tests.keyboard import choose, follow, press, write
 
-SOON_MS = 60_000
 PROJECT, POOL_ZONE = "boutique", "fr-idf-1"
-
-
-def section(page: Page, words: str) -> None:
-    follow(page, page.get_by_role("navigation", name="Main menu").get_by_role("link", name=words, exact=True))
-
-
-def submit(page: Page, words: str) -> None:
-    follow(page, page.locator("main form").get_by_role("button", name=words, exact=True))
-
-
-def tick(page: Page, name: str, words: str) -> None:
-    box = page.locator(f"[name={name}]").and_(page.get_by_label(re.compile(rf"^\s*{words}\b")))
-    reach(page, box)
-    page.keyboard.press("Space")
-    expect(box).to_be_checked()
-
-
-def create(page: Page, words: str, **fields: str) -> None:
-    """Create a resource by the form of the page."""
-    follow(page, page.locator("main").get_by_role("link", name=words, exact=True).first)
-    for name, text in fields.items():
-        write(page, page.locator(f"[name={name}]"), text)
-
-
-def fact(page: Page, words: str) -> str:
-    return page.locator("dt", has_text=words).locator("xpath=following-sibling::dd[1]").inner_text()
 
 
 def make_network_and_group(page: Page) -> None:

@@ -9,6 +9,7 @@ from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import VOLUME, errors_of, finish_all, make_instance, make_volume, text_of
+from tests.workflows import snapshots
 from tests.world import Cloud, make_zone
 
 TABS = ("", "/placement", "/activity", "/settings", "/grow", "/retype", "/delete")
@@ -92,6 +93,38 @@ def test_type_of_a_volume_changes(page: str, member: Client, volume: Volume) -> 
     assert f"Limits 500 IOPS, {10 * volume.size_gib} MB/s" in text_of(member.get(page))
 
 
+def test_check_tells_the_effect_of_a_type_in_the_same_place(
+    page: str, home: str, member: Client, volume: Volume
+) -> None:
+    VolumeType.objects.create(pk="fast", description="quick", iops=500)
+    make_instance(member, home, volumes=["data"])
+    before = Operation.objects.count()
+    text = text_of(member.post(f"{page}/retype", {"volume_type": "fast", "check": "1"}))
+    assert "From local to fast The data stays where it is, and the limits of the type fast hold at once." in text
+    assert "The instance web is not interrupted." in text
+    assert Operation.objects.count() == before
+
+
+def test_check_tells_what_a_move_copies_and_why_it_is_refused(
+    page: str, home: str, cloud: Cloud, member: Client, volume: Volume
+) -> None:
+    snapshots.cluster(cloud)
+    moved = {"volume_type": snapshots.POOL, "check": "1"}
+    text = text_of(member.post(f"{page}/retype", moved))
+    assert f"2 GiB are copied to where volumes of the type {snapshots.POOL} are" in text and "The instance" not in text
+    instance = make_instance(member, home, volumes=["data"])
+    assert "The instance web runs on, and is paused for an instant at the end." in text_of(
+        member.post(f"{page}/retype", moved)
+    )
+    member.post(f"{home}/instances/{instance.pk}/actions/power-off", {"next": page})
+    finish_all()
+    assert "The instance web cannot be started before the end." in text_of(member.post(f"{page}/retype", moved))
+    VolumeType.objects.create(pk="shared", description="elsewhere", pool="nfs")
+    refused = member.post(f"{page}/retype", {"volume_type": "shared", "check": "1"})
+    assert refused.context["form"].errors and refused.context["plan"] is None
+    assert member.post(f"{page}/retype", {"volume_type": "", "check": "1"}).context["plan"] is None
+
+
 def test_name_and_labels_are_changed(page: str, member: Client, volume: Volume) -> None:
     member.post(f"{page}/settings", {"name": "archive", "labels": "tier=cold"})
     volume.refresh_from_db()
@@ -129,6 +162,7 @@ def test_viewer_changes_nothing(page: str, home: str, signed_in: SignIn, volume:
     for address, sent in (
         (f"{home}/volumes/create", {**VOLUME, "name": "more"}),
         (f"{page}/grow", {"size_gib": "9"}),
+        (f"{page}/retype", {"volume_type": "local", "check": "1"}),
         (f"{page}/settings", {"name": "mine", "labels": ""}),
         (f"{page}/delete", {"name": "data"}),
     ):

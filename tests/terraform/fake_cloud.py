@@ -17,6 +17,8 @@ PORT = 8180
 IMAGES = ("tiny", "other", "debian-13")
 POOL = {"name": "public", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["203.0.113.0/24"]}
 VOLUME_TYPE = {"id": "fast", "description": "The disk of one node, limited.", "iops": 100}
+# In the same place as the type `rbd` of the storage cluster.
+LIMITED = {"id": "rbd-limited", "description": "In the storage cluster, limited.", "pool": "rbd", "iops": 1000}
 SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
 
 
@@ -37,6 +39,7 @@ def fake_cloud() -> Iterator[tuple[Cloud, Api]]:
         nodes.post("/v1/address-pools", POOL)
         nodes.post("/v1/volume-types", VOLUME_TYPE)
         start_storage(stack, nodes, zone="fr-idf-1")
+        nodes.post("/v1/volume-types", LIMITED)
         nodes.close()
         api = Api(cloud.stack.url, token, project="test")
         yield cloud, api

@@ -9,11 +9,11 @@ from scripts.api import Api
 from scripts.terraform import Workspace
 from tests.nightly import thinned
 from tests.terraform.conftest import InProject
-from tests.terraform.fake_cloud import make_image
+from tests.terraform.fake_cloud import LIMITED, make_image
 
 SINGLE = sorted([*EXAMPLES.glob("*/*.tf")])
-APPLICATION, SHOP = (EXAMPLES / name / "main.tf" for name in ("application", "shop"))
-ALONE = (APPLICATION, SHOP, EXAMPLES / "resources" / "policy.tf")
+APPLICATION, DATABASE, SHOP = (EXAMPLES / name / "main.tf" for name in ("application", "database", "shop"))
+ALONE = (APPLICATION, DATABASE, SHOP, EXAMPLES / "resources" / "policy.tf")
 
 
 RULE = "andromede_security_group_rule.http"
@@ -88,6 +88,53 @@ def test_network_example_is_applied_changed_destroyed_and_recreated(tf: Workspac
     tf.apply()
     tf.assert_no_changes()
     tf.destroy()
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
+def test_database_example_is_applied_changed_destroyed_and_recreated(tf: Workspace, api: Api) -> None:
+    tf.write(DATABASE.read_text()).apply()
+    tf.assert_no_changes()
+    before = ids_of(tf)
+    disks = {each["volume"]["name"]: each["is_boot"] for each in api.get("instances/database")["attachments"]}
+    assert disks == {"database-system": True, "database-data": False}
+    assert api.get("volumes/database-trial")["snapshot"] == before["andromede_volume_snapshot.before_upgrade"]
+    assert api.get("images/database")["source"]["id"] == before["andromede_volume_snapshot.system"]
+    tf.variables |= {
+        "TF_VAR_data_gib": "20",
+        "TF_VAR_labels": '{ application = "database", env = "prod" }',
+        "TF_VAR_snapshots_at": "03:15",
+        "TF_VAR_trial_type": "local",
+        "TF_VAR_volume_type": LIMITED["id"],
+    }
+    assert "0 added, 5 changed, 0 destroyed" in tf.apply()
+    tf.assert_no_changes()
+    assert ids_of(tf) == before
+    data, trial = api.get("volumes/database-data"), api.get("volumes/database-trial")
+    assert (data["size_gib"], data["limits"]["iops"]) == (20, LIMITED["iops"])
+    assert data["labels"] == {"application": "database", "env": "prod", "snapshots": "nightly"}
+    assert (trial["size_gib"], trial["volume_type"]) == (10, "local")
+    assert "volume.move" in [each["kind"] for each in api.get("operations", resource=trial["id"])["items"]]
+    assert api.get("snapshot-schedules/database-nightly")["at"] == "03:15"
+    tf.destroy()
+    assert_nothing_left(api)
+    refused = tf.refused()
+    assert "storage.snapshot.elsewhere" in refused and LIMITED["id"] in refused
+    del tf.variables["TF_VAR_trial_type"]
+    assert "1 added, 0 changed, 0 destroyed" in tf.apply()
+    tf.assert_no_changes()
+    tf.destroy()
+    assert_nothing_left(api)
+
+
+def ids_of(tf: Workspace) -> dict[str, str]:
+    return {address: values["id"] for address, values in tf.state().items()}
+
+
+def assert_nothing_left(api: Api) -> None:
+    for kind in ("instances", "volumes", "snapshots", "snapshot-schedules"):
+        assert api.get(kind)["items"] == []
+    assert [image["name"] for image in api.get("images")["items"] if not image["is_public"]] == []
 
 
 def test_generated_pages_are_current() -> None:

@@ -8,7 +8,7 @@ from scripts.polling import wait_until
 from scripts.terraform import LIMIT_S, Workspace, interrupt
 from tests.processes import line_with
 from tests.terraform.test_instances import plain
-from tests.terraform.test_resources import DATA, LAN, WEB, block
+from tests.terraform.test_resources import DATA, LAN, SHARED, TAKEN, WEB, block
 
 pytestmark = pytest.mark.slow
 
@@ -133,6 +133,38 @@ def test_destroying_works_in_any_order(tf: Workspace, api: Api) -> None:
     tf.destroy()
     for kind in ("instances", "networks", "affinity-groups", "volumes"):
         assert ids(api, kind) == set()
+
+
+@pytest.mark.nightly
+def test_destroying_an_instance_and_a_volume_waits_for_their_snapshots(tf: Workspace, api: Api) -> None:
+    """Nothing says to Terraform that one needs the other, so it deletes all at once."""
+    made = SHARED % ("data", "data", "") + WEB % 'root_volume_type = "rbd"'
+    tf.write(made).apply()
+    named = 'resource "andromede_volume_snapshot" "of_%s" {\n  name = "of-%s"\n  volume = "%s"\n}\n'
+    tf.write(made + "".join(named % (name, name, name) for name in ("data", "web-root"))).apply()
+    tf.destroy()
+    for kind in ("instances", "snapshots", "volumes"):
+        assert ids(api, kind) == set()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("source", ["volume", "snapshot"])
+def test_source_of_an_image_is_destroyed_after_the_image_is_made(
+    tf: Workspace, api: Api, whole: Cloud, source: str
+) -> None:
+    """No worker runs, so that the image cannot be made before Terraform has been refused."""
+    configuration = SHARED % ("data", "data", "") + (TAKEN % ("then", "then") if source == "snapshot" else "")
+    tf.write(configuration).apply()
+    whole.stack.kill("worker")
+    whole.stack.kill("transfer")
+    api.post("images", {"name": "golden", "format": "qcow2", source: {"volume": "data", "snapshot": "then"}[source]})
+    process = tf.start("destroy", "-auto-approve")
+    line_with("Still destroying...", process.stdout)
+    whole.stack.start()
+    printed, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, printed
+    assert ids(api, "volumes") == ids(api, "snapshots") == set()
+    assert api.get("images/golden")["state"] == "available"
 
 
 def test_missing_token_names_the_setting(tf: Workspace) -> None:

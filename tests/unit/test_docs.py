@@ -139,7 +139,7 @@ def test_the_storage_agents_calls_codes_and_options_are_listed() -> None:
 
 def test_the_storage_agents_user_is_made_with_the_capabilities_that_tests_give_it() -> None:
     page = (ROOT / "docs/how-to/operate-ceph.md").read_text()
-    made = re.search(r"^ *ceph auth get-or-create client.andromede(.*?) -o ", page, re.MULTILINE | re.DOTALL)
+    made = re.search(r"^ *ceph auth get-or-create client.andromede(.*?) > ", page, re.MULTILINE | re.DOTALL)
     assert made is not None, "the page does not make the user"
     assert shlex.split(made[1].replace("\\\n", " ")) == of_agent([POOL])
 

@@ -29,7 +29,8 @@ class InstanceForm(DraftForm):
         label=_("Boot from"),
         required=False,
         help_text=_(
-            "A volume becomes the root disk, and is kept when the instance is deleted. The disk of the size is unused."
+            "A volume that was made from an image becomes the root disk, and is kept when the instance is deleted. The "
+            "disk of the size is unused."
         ),
     )
     flavor = forms.ChoiceField(label=_("Size"), widget=Cards)

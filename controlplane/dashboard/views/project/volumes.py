@@ -6,10 +6,11 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from django import forms
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.api_client import ApiError
-from controlplane.dashboard.base_views import FormPage, ProjectPage, Text
+from controlplane.dashboard.base_views import Context, FormPage, ProjectPage, Text, is_correctable
 from controlplane.dashboard.forms import ApiForm, NamedForm, initial_values
 from controlplane.dashboard.views.create_base import CHOICES_MAX
 from controlplane.dashboard.views.project.instances import ListPage, NameForm
@@ -205,11 +206,33 @@ class RetypeForm(ApiForm):
 
 
 class VolumeRetype(FormPage, VolumePage):
+    """Change the type; the button "Check" shows the effect, by a dry run of the API."""
+
     template = "dashboard/project/volumes/retype.html"
     tab = "volume-settings"
     form_class = RetypeForm
     submit = _("Change type")
     right = "volume_retype"
+    plan: Context | None = None
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        if "check" not in request.POST:
+            return super().post(request, **path)
+        form = self.form(request.POST)
+        if form.is_valid():
+            self.check(form)
+        return self.render_form(form)
+
+    def check(self, form: ApiForm) -> None:
+        try:
+            self.plan = self.api.preview(*self.retype_path(), body=form.body())
+        except ApiError as exc:
+            if not is_correctable(exc):
+                raise
+            form.show_problem(exc.problem)
+
+    def retype_path(self) -> tuple[str, ...]:
+        return ("projects", self.project["id"], "volumes", self.volume["id"], "actions", "retype")
 
     def choices(self) -> dict[str, Any]:
         """Return all types; those of another place tell what is moved."""
@@ -229,11 +252,10 @@ class VolumeRetype(FormPage, VolumePage):
 
     def context(self) -> dict[str, Any]:
         why = BUSY if self.volume["current_operation"] else ""
-        return {"why": why, "back": self.page_of("volume-settings")}
+        return {"why": why, "plan": self.plan, "back": self.page_of("volume-settings")}
 
     def send(self, form: ApiForm) -> str:
-        path = ("projects", self.project["id"], "volumes", self.volume["id"], "actions", "retype")
-        self.api.post(*path, body=form.body(), key=self.key)
+        self.api.post(*self.retype_path(), body=form.body(), key=self.key)
         self.notify(_("Changing the type of the volume."))
         return self.page_of("volume")
 
@@ -250,7 +272,7 @@ class VolumeDelete(FormPage, VolumePage):
     def context(self) -> dict[str, Any]:
         return {
             "title": _("Delete {name}").format(name=self.volume["name"]),
-            "lost": _("All data on the volume is permanently erased; its encryption key is destroyed first."),
+            "lost": _("All data on the volume is permanently erased."),
             "back": self.page_of("volume"),
         }
 
