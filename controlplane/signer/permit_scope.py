@@ -15,6 +15,7 @@ from controlplane.compute.attachments import attached_volume_request, instance_w
 from controlplane.compute.instance_snapshots import snapshots_placement_request
 from controlplane.compute.migration import migration_of, migration_request
 from controlplane.compute.models import EVACUATE, Attachment, Instance
+from controlplane.compute.port_attachments import ATTACH, DETACH
 from controlplane.compute.rebuild import instance_after_rebuild
 from controlplane.compute.volume_moves import move_of, volume_move_request
 from controlplane.kernel.prepared_queries import Prepared
@@ -30,6 +31,8 @@ from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import image_sources, volume_placement_request
 from controlplane.storage.snapshot_placement import snapshot_placement_request
 
+# Operations that open disks in storage clusters anew where a node has lost the keys, before it starts the guest.
+REOPEN = frozenset({*STARTS, ATTACH, DETACH})
 # The related rows of an instance that are read, unless placement has to decide again.
 OF_INSTANCE = ("generation", "root_volume_id", "boot_volume", "project__organization", "image__sha256")
 
@@ -116,7 +119,7 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     make_request = partial(instance_with_volumes_request, instance, volumes, operation=operation.kind, gets=gets)
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
     consumers = (instance.pk, *volumes)
-    is_brought = bool(operation.args.get("shared")) or operation.kind in STARTS  # these open disks of clusters anew
+    is_brought = bool(operation.args.get("shared")) or operation.kind in REOPEN
     return PermitScope(
         instance.generation, contents, consumers, subject, make_request, brings_disks=is_sent or is_brought
     )

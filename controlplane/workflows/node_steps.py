@@ -293,19 +293,10 @@ def ensure_instance(
     restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
     has_left: bool = False,
 ) -> pb.InstanceState:
-    """Send the spec. `has_left`: the source of a migrating guest has released it.
-
-    A node that was rebooted has no keys of volumes any more: the volumes are opened anew before the error is raised.
-    """
+    """Send the spec. `has_left`: the source of a migrating guest has released it."""
     request = instance_spec(instance, power=power, generation=generation, restart=restart)
     request.has_left_source = has_left
-    with using_permit(authorization):
-        try:
-            return agent_client.ensure_instance(authorization, request)
-        except NodeFailed as exc:
-            if power == pb.POWER_RUNNING and exc.facts.get("agent_code") == KEY_MISSING:
-                _reopen(authorization, cluster_disks_of(instance, generation))  # the next attempt finds the keys
-            raise
+    return _send(authorization, instance, request, generation=generation)
 
 
 def ensure_cards(authorization: CallAuthorization, instance: Instance, *, without: UUID | None) -> None:
@@ -313,8 +304,26 @@ def ensure_cards(authorization: CallAuthorization, instance: Instance, *, withou
     request = instance_spec(instance, power=power_of(instance))
     if without is not None:
         request.port_ids.remove(str(without))
+    _send(authorization, instance, request)
+
+
+def _send(
+    authorization: CallAuthorization,
+    instance: Instance,
+    request: pb.EnsureInstanceRequest,
+    *,
+    generation: int | None = None,
+) -> pb.InstanceState:
+    """Send the spec. A node that was rebooted has no keys of volumes any more, and cannot start a guest that is to run:
+    the volumes are opened anew before the error is raised, and the next attempt finds the keys.
+    """
     with using_permit(authorization):
-        agent_client.ensure_instance(authorization, request)
+        try:
+            return agent_client.ensure_instance(authorization, request)
+        except NodeFailed as exc:
+            if request.power == pb.POWER_RUNNING and exc.facts.get("agent_code") == KEY_MISSING:
+                _reopen(authorization, cluster_disks_of(instance, generation))
+            raise
 
 
 PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("position", "pk"))

@@ -10,6 +10,7 @@ from controlplane.catalog.models import Image
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Instance, Migration
+from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.units import GIB
@@ -22,7 +23,7 @@ from controlplane.storage.services import NewVolume, volume_create, volume_delet
 from controlplane.storage_clusters.models import ClusterImage, StorageCluster
 from controlplane.workflows.registry import WORKFLOWS
 from tests.storage_agent import FakeStorageAgent
-from tests.workflows.helpers import altered, cancel, die_with_guests, done, fresh, run_on, then
+from tests.workflows.helpers import altered, cancel, die_with_guests, done, fresh, make_port, run_on, then
 from tests.workflows.shared_pool import Shared
 from tests.world import follow, run
 
@@ -191,6 +192,18 @@ def test_keys_that_are_lost_during_a_start_are_made_anew(shared: Shared) -> None
     shared.other.fake.fail_next("start", AdapterError("The monitors are slow.", retryable=True))
     run(operation)
     shared.other.fake.opened.clear()  # by a reboot
+    assert follow(operation).state == "succeeded"
+    assert shared.other.fake.guests[instance.pk].power == "running"
+
+
+def test_node_that_lost_its_keys_gets_them_before_a_card_is_taken_out(shared: Shared) -> None:
+    """A detachment is tried for ever, and holds the lock that the start of the guest waits for."""
+    instance, port = shared.instance(host="other"), make_port(shared.cloud)
+    done(port_attach(SYSTEM, port, instance=fresh(instance)))
+    shared.other.fake.crash(instance.pk)
+    shared.other.fake.opened.clear()  # by a reboot
+    operation = port_detach(SYSTEM, fresh(port))
+    assert "no key for volume" in retried(operation)
     assert follow(operation).state == "succeeded"
     assert shared.other.fake.guests[instance.pk].power == "running"
 

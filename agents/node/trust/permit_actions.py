@@ -40,11 +40,11 @@ VOLUME_OPS = (
     | ARRIVAL_OPS
     | COPY_OPS
 )
-# What is in a pool already; nothing is made. A node that was rebooted gets its keys of volumes anew before a start.
 START_OPS = frozenset({"instance.start", "instance.reboot", "instance.reset"})
-TAKE_OVER_OPS = VOLUME_OPS | START_OPS | {"volume.attach", "volume.detach", "instance.evacuate"}
-# A guest gets a network card, or loses one; a detachment may be cancelled.
+# A guest gets a network card, or loses one; a detachment may be cancelled. One that is to run and does not is started.
 CARD_OPS = frozenset({"port.attach", "port.detach"})
+# What is in a pool already; nothing is made. A node that was rebooted gets its keys of volumes anew before a start.
+TAKE_OVER_OPS = VOLUME_OPS | START_OPS | CARD_OPS | {"volume.attach", "volume.detach", "instance.evacuate"}
 PORT_OPS = frozenset({"instance.create"}) | COMING_OPS | CARD_OPS
 # A detachment may be cancelled. An arriving guest that is off gets its attachments without its source.
 ATTACHMENT_OPS = frozenset({"instance.create", "volume.attach", "volume.detach"}) | COMING_OPS
