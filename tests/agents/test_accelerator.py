@@ -10,6 +10,7 @@ from agents.node import process
 from agents.node.adapters import accelerator
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.errors import AdapterError
+from tests.limits import PATIENCE_S
 
 
 @dataclass
@@ -47,7 +48,9 @@ def test_the_probe_guest_runs_under_tcg() -> None:
 
 
 def test_failed_probe_is_reported() -> None:
-    assert accelerator.runs_guests("no-such-accelerator", cpu="max").startswith("The probe guest ended with")
+    """The limit is generous: the first start of QEMU reads it from the disk."""
+    problem = accelerator.runs_guests("no-such-accelerator", cpu="max", timeout_s=PATIENCE_S)
+    assert problem.startswith("The probe guest ended with")
 
 
 def test_unusable_kvm_device_selects_tcg(broken_kvm: Kvm) -> None:
