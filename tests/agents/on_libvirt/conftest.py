@@ -2,16 +2,18 @@
 
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from agents.lab import Lab, LabNode
+from agents.lab.ceph import CephCluster
 from agents.lab.images import build
 from agents.lab.shell import run
 from agents.node.hook.server import HookServer
+from tests.agents.on_libvirt import rbd_volumes
 
 VAR = Path(__file__).parents[3] / "var"
 
@@ -54,6 +56,14 @@ def tiny_image() -> Path:
     path = VAR / "images" / "tiny.qcow2"
     build("tiny", path)
     return path
+
+
+@pytest.fixture(scope="package")
+def cluster(make_ceph: Callable[[str], CephCluster], lab_node: LabNode) -> CephCluster:
+    """Return a cluster that the nodes of the lab reach."""
+    cluster = make_ceph("nodes")
+    cluster.start(address=rbd_volumes.address_for(lab_node))
+    return cluster
 
 
 @pytest.fixture(scope="package")

@@ -8,9 +8,11 @@ from agents.lab import LabNode
 from agents.lab.ceph import POOL, CephCluster
 from agents.lab.ceph.config import MON_PORT
 from agents.lab.network import MACHINE_HOST
-from agents.lab.shell import run
+from agents.lab.shell import run, wait_until
 from agents.protocol import agent_pb2 as pb
 from tests.agents.specs import MIB
+from tests.limits import PATIENCE_S
+from tests.permits import PermittedStub
 
 NAME = "fast"  # of the pool, in the control plane
 
@@ -66,6 +68,17 @@ def opened(
         )
     )
     return request
+
+
+def wait_for_mirror(stub: PermittedStub, volume_id: str) -> None:
+    """Wait until the copy of a running guest's disk follows what the guest writes."""
+
+    def is_ready() -> bool:
+        (state,) = stub.Describe(pb.DescribeRequest(ids=[volume_id])).volume_copies
+        assert state.phase != pb.COPY_PHASE_FAILED, state.reason
+        return bool(state.phase == pb.COPY_PHASE_READY)
+
+    wait_until(is_ready, what="the mirror", within_s=PATIENCE_S)
 
 
 def secrets_of(node: LabNode) -> list[str]:

@@ -1,7 +1,7 @@
 """Migrations of a guest whose disk has moved to a Ceph cluster while it ran: real libvirt, QEMU and Ceph."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,13 +9,12 @@ import pytest
 
 from agents.lab import Lab, LabNode
 from agents.lab.ceph import CephCluster
-from agents.lab.shell import wait_until
 from agents.protocol import agent_pb2 as pb
 from tests.agents import specs
 from tests.agents.on_libvirt import rbd_volumes
 from tests.agents.on_libvirt.lab import LabAgent
-from tests.agents.on_libvirt.moves import DATA_MIB, ROOT_MIB, Trip, start_guest, two_agents
-from tests.agents.on_libvirt.rbd_volumes import NAME
+from tests.agents.on_libvirt.moves import DATA_MIB, Trip, start_guest, two_agents
+from tests.agents.on_libvirt.rbd_volumes import NAME, wait_for_mirror
 from tests.agents.specs import MIB
 from tests.pki import Issued, TestCA
 
@@ -32,14 +31,12 @@ class ClusterTrip(Trip):
     cluster: CephCluster = field(kw_only=True)
 
     def volumes(self, generation: int) -> list[pb.EnsureVolumeRequest]:
-        root = specs.volume(self.spec.root_volume_id, generation=generation, size_mib=ROOT_MIB, image=self.image)
-        return [root, opened(self, self.destination, generation)]
+        root, _ = super().volumes(generation)
+        return [root, self.opened(self.destination, generation)]
 
-
-def opened(trip: Trip, agent: LabAgent, generation: int) -> pb.EnsureVolumeRequest:
-    data = specs.volume(trip.attachment.volume_id, size_mib=DATA_MIB)
-    assert isinstance(trip, ClusterTrip)
-    return rbd_volumes.opened(trip.cluster, data, agent.node_id, generation=generation)
+    def opened(self, agent: LabAgent, generation: int) -> pb.EnsureVolumeRequest:
+        data = specs.volume(self.attachment.volume_id, size_mib=DATA_MIB)
+        return rbd_volumes.opened(self.cluster, data, agent.node_id, generation=generation)
 
 
 @pytest.fixture
@@ -52,13 +49,6 @@ def agents(lab_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[tuple[LabA
     for agent in pair:
         agent.kill()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def cluster(make_ceph: Callable[[str], CephCluster], lab_node: LabNode) -> CephCluster:
-    cluster = make_ceph("moved-disks")
-    cluster.start(address=rbd_volumes.address_for(lab_node))
-    return cluster
 
 
 def test_guest_migrates_after_its_disk_moved_to_a_cluster(
@@ -92,17 +82,11 @@ def move_to_cluster(trip: ClusterTrip) -> None:
         subject=subject,
         size_bytes=DATA_MIB * MIB,
         source=pb.VolumePlace(),
-        destination=pb.VolumePlace(pool=NAME, rbd=opened(trip, trip.source, 2).rbd),
+        destination=pb.VolumePlace(pool=NAME, rbd=trip.opened(trip.source, 2).rbd),
         is_online=True,
     )
     stub.EnsureVolumeCopy(request)
-
-    def is_ready() -> bool:
-        (state,) = stub.Describe(pb.DescribeRequest(ids=[volume_id])).volume_copies
-        assert state.phase != pb.COPY_PHASE_FAILED, state.reason
-        return bool(state.phase == pb.COPY_PHASE_READY)
-
-    wait_until(is_ready, what="the mirror")
+    wait_for_mirror(stub, volume_id)
     pivoted = stub.PivotVolumeCopy(pb.PivotVolumeCopyRequest(subject=subject))
     assert pivoted.phase == pb.COPY_PHASE_COMPLETED, pivoted
     assert stub.RemoveVolumeCopy(pb.RemoveRequest(subject=specs.subject(volume_id, 3))).was_present

@@ -1,7 +1,7 @@
 """A guest with disks in a Ceph cluster, under libvirt and QEMU, each opened with a key of its own."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -30,14 +30,6 @@ MEMORY = Path("/dev/shm")
 HOSTILE = QCOW2_MAGIC + bytes.fromhex("00000003 0000000000000200 0000000b 00000010 0000000000100000") + b"\0" * 480
 HOSTILE += b"/etc/passwd"
 WRITTEN = b"written by the guest"
-
-
-@pytest.fixture(scope="module")
-def cluster(make_ceph: Callable[[str], CephCluster], lab_node: LabNode) -> CephCluster:
-    """Return a cluster that the nodes of the lab reach."""
-    cluster = make_ceph("nodes")
-    cluster.start(address=rbd_volumes.address_for(lab_node))
-    return cluster
 
 
 @pytest.fixture(scope="module")

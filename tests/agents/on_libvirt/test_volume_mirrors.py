@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from tests.agents.conftest import refusal
 from tests.agents.on_libvirt import rbd_volumes
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.on_libvirt.moves import ADDRESS, BOOTED, ROOT_MIB
-from tests.agents.on_libvirt.rbd_volumes import NAME, opened, secrets_of
+from tests.agents.on_libvirt.rbd_volumes import NAME, opened, secrets_of, wait_for_mirror
 from tests.agents.specs import MIB
 from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
@@ -31,13 +31,6 @@ WRITER = (
     "printf '%08d' $i | dd of=/dev/vdb bs=512 seek=$((i % 4096)) conv=notrunc,fsync 2>/dev/null; "
     "echo $i > /tmp/count; done; echo $i > /tmp/done"
 )
-
-
-@pytest.fixture(scope="module")
-def cluster(make_ceph: Callable[[str], CephCluster], lab_node: LabNode) -> CephCluster:
-    cluster = make_ceph("mirrors")
-    cluster.start(address=rbd_volumes.address_for(lab_node))
-    return cluster
 
 
 @pytest.fixture
@@ -98,23 +91,11 @@ class Story:
             is_online=True,
         )
 
-    def state(self, volume: pb.EnsureVolumeRequest) -> pb.VolumeCopyState:
-        (found,) = self.agent.stub.Describe(pb.DescribeRequest(ids=[volume.subject.id])).volume_copies
-        return found
-
-    def wait_until_ready(self, volume: pb.EnsureVolumeRequest) -> None:
-        def is_ready() -> bool:
-            state = self.state(volume)
-            assert state.phase != pb.COPY_PHASE_FAILED, state.reason
-            return bool(state.phase == pb.COPY_PHASE_READY)
-
-        wait_until(is_ready, what="the mirror", within_s=PATIENCE_S)
-
     def mirror(self, volume: pb.EnsureVolumeRequest, *, generation: int, back: bool = False) -> pb.RemoveRequest:
         """Have the volume mirrored, and return the request that ends the copy with its source."""
         request = self.copy(volume, generation=generation, back=back)
         self.agent.stub.EnsureVolumeCopy(request)
-        self.wait_until_ready(volume)
+        wait_for_mirror(self.agent.stub, volume.subject.id)
         return pb.RemoveRequest(subject=specs.subject(volume.subject.id, generation + 1), pool=request.source.pool)
 
     def pivot(self, volume: pb.EnsureVolumeRequest, *, generation: int) -> None:
