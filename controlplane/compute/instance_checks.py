@@ -39,14 +39,24 @@ def check_image(image: Image, size: Flavor | Instance, *, field: str, disk_gib: 
         FlavorWithoutDisk, FlavorTooSmall
     """
     flavor = size.pk if isinstance(size, Flavor) else size.flavor
-    if not (disk_gib or size.disk_gib):
+    check_root_disk(flavor, field=field, needed_gib=image.min_disk_gib, given_gib=disk_gib or size.disk_gib)
+    _check_size(flavor, "memory_mib", field=field, needed=image.min_memory_mib, given=size.memory_mib)
+
+
+def check_root_disk(flavor: str, *, field: str, needed_gib: int, given_gib: int) -> None:
+    """Check that there is a root disk, and that it has the size that is needed.
+
+    Raises:
+        FlavorWithoutDisk, FlavorTooSmall
+    """
+    if not given_gib:
         raise FlavorWithoutDisk(field=field, flavor=flavor)
-    for dimension, needed, given in (
-        ("disk_gib", image.min_disk_gib, disk_gib or size.disk_gib),
-        ("memory_mib", image.min_memory_mib, size.memory_mib),
-    ):
-        if given < needed:
-            raise FlavorTooSmall(field=field, flavor=flavor, dimension=dimension, needed=needed, given=given)
+    _check_size(flavor, "disk_gib", field=field, needed=needed_gib, given=given_gib)
+
+
+def _check_size(flavor: str, dimension: str, *, field: str, needed: int, given: int) -> None:
+    if given < needed:
+        raise FlavorTooSmall(field=field, flavor=flavor, dimension=dimension, needed=needed, given=given)
 
 
 def lock_affinity_group(group: AffinityGroup | None) -> None:

@@ -12,8 +12,8 @@ from controlplane.audit.services import record
 from controlplane.catalog.io_limits import IoLimits, io_limits
 from controlplane.catalog.models import Flavor
 from controlplane.compute.actions import require_instance_state
-from controlplane.compute.errors import FlavorTooSmall, FlavorWithoutDisk
 from controlplane.compute.instance_changes import InstanceChange, instance_change, instance_lock
+from controlplane.compute.instance_checks import check_root_disk
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.root_volumes import root_volume_to_grow
 from controlplane.compute.services import instance_placement_request
@@ -55,16 +55,8 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
 
 def _check_resize(instance: Instance, flavor: Flavor) -> None:
     require_instance_state(instance, "resize")
-    if instance.boot_volume_id is None and flavor.disk_gib == 0:
-        raise FlavorWithoutDisk(field="flavor", flavor=flavor.pk)
-    if instance.boot_volume_id is None and flavor.disk_gib < instance.disk_gib:
-        raise FlavorTooSmall(
-            field="flavor",
-            flavor=flavor.pk,
-            dimension="disk_gib",
-            needed=instance.disk_gib,
-            given=flavor.disk_gib,
-        )
+    if instance.boot_volume_id is None:
+        check_root_disk(flavor.pk, field="flavor", needed_gib=instance.disk_gib, given_gib=flavor.disk_gib)
     attached = Attachment.objects.filter(instance=instance, is_boot=False)
     check_volume_count(attached.count(), flavor, field="flavor")
 

@@ -141,7 +141,8 @@ def check_move(volume: Volume, volume_type: VolumeType) -> None:
     require_usable(volume)
     require_no_snapshots(volume)
     require_not_read(volume)
-    require_movable(instance_with(volume))
+    holder = instance_with(volume)
+    require_movable(holder)
     require_ended(volume.pk)
     there = _pool_there(volume, volume_type)
     pools = [pool for pool in (volume.pool, there) if pool is not None]
@@ -150,7 +151,7 @@ def check_move(volume: Volume, volume_type: VolumeType) -> None:
         where, wanted = place_of(volume.pool.name if volume.pool is not None else ""), place_of(volume_type.pool)
         raise VolumeTypeElsewhere(field="volume_type", volume_type=volume_type.pk, where=where, wanted=wanted)
     if volume.pool is not None and there is not None:
-        _require_pool_moves(volume, pools)
+        _require_pool_moves(pools, holder)
 
 
 def _pool_there(volume: Volume, volume_type: VolumeType) -> Pool | None:
@@ -164,17 +165,16 @@ def _pool_there(volume: Volume, volume_type: VolumeType) -> Pool | None:
     return pools.filter(name=volume_type.pool, zone=volume.node.zone_id).first()
 
 
-def _require_pool_moves(volume: Volume, pools: Sequence[Pool]) -> None:
-    """Require what a move from one pool of a storage cluster to another needs.
+def _require_pool_moves(pools: Sequence[Pool], holder: Instance | None) -> None:
+    """Require what a move from one pool of a storage cluster to another needs. `holder`: has the volume.
 
     Raises:
         PoolMovesUnsupported: the storage agent would confuse the keys of the two places.
-        VolumeMoveUnderGuest: the instance that has the volume runs.
+        VolumeMoveUnderGuest: the holder runs.
     """
     for pool in pools:
         if not has_pool_moves(pool):
             raise PoolMovesUnsupported(pool=pool.name)
-    holder = instance_with(volume)
     if holder is not None and holder.state != "stopped":
         raise VolumeMoveUnderGuest(instance=holder.name, state=holder.state)
 

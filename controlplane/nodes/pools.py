@@ -65,27 +65,32 @@ def _of_name(pools: Sequence[Pool]) -> PoolsOfName:
 
 def lists_snapshots(pool: Pool) -> bool:
     """Tell if a missing snapshot in the list of a volume proves something."""
-    return pool.cluster is not None and SNAPSHOT_LISTS in pool.cluster.capabilities
+    return _has(pool, SNAPSHOT_LISTS)
 
 
 def has_snapshots(pool: Pool | None) -> bool:
     """Tell if snapshots of the disks in the pool can be taken; None: of disks that one node alone has."""
-    return pool is not None and pool.cluster is not None and SNAPSHOTS in pool.cluster.capabilities
+    return _has(pool, SNAPSHOTS)
 
 
 def has_instance_snapshots(pool: Pool | None) -> bool:
     """Tell if the disk in the pool can have snapshots of one moment with other disks of its instance."""
-    return pool is not None and pool.cluster is not None and INSTANCE_SNAPSHOTS in pool.cluster.capabilities
+    return _has(pool, INSTANCE_SNAPSHOTS)
 
 
 def has_pool_moves(pool: Pool) -> bool:
     """Tell if disks in the pool of a storage cluster can move to another such pool, and come from there."""
-    return pool.cluster is not None and POOL_MOVES in pool.cluster.capabilities
+    return _has(pool, POOL_MOVES)
 
 
 def has_snapshot_reads(pool: Pool | None) -> bool:
     """Tell if images can be made of the disks in the pool; None: of disks that one node alone has."""
-    return has_snapshots(pool) and pool is not None and SNAPSHOT_READS in getattr(pool.cluster, "capabilities", ())
+    return _has(pool, SNAPSHOTS, SNAPSHOT_READS)
+
+
+def _has(pool: Pool | None, *capabilities: str) -> bool:
+    """Tell if the pool is of a storage cluster whose agent reports these capabilities."""
+    return pool is not None and pool.cluster is not None and set(capabilities) <= set(pool.cluster.capabilities)
 
 
 def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:

@@ -42,13 +42,13 @@ from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, quota_drift
 from controlplane.storage.models import Snapshot, Volume
 from scripts.chaos import cluster_checks, network_checks, volume_checks
+from scripts.chaos.cluster_checks import THERE
 
 Findings = list[str]
 GONE = (204, 404)
 # What a node has, or is to have: node, kind, id.
 Thing = tuple[UUID, str, str]
 # What could not be made has a row, and nothing else.
-THERE = Q(node__isnull=False) & ~Q(state="deleted")
 # What operations of users make.
 MADE: Mapping[str, Any] = {"instance": Instance.objects, "volume": Volume.objects, "snapshot": Snapshot.objects}
 NAMED: Mapping[str, Any] = {**MADE, "image": Image.objects}

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from django.conf import settings
-from django.db.models import Q
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.selectors import residency_of
@@ -17,8 +16,8 @@ from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node, NodeRemoval
 from controlplane.operations.models import LIVE, Operation, ResourceLock
 from controlplane.storage.models import MOVING_VOLUME, Volume, VolumeMove
+from scripts.chaos.cluster_checks import THERE
 
-THERE = Q(node__isnull=False) & ~Q(state="deleted")
 # The end of a move, by that of its operation.
 ENDS = {"succeeded": "done", "failed": "failed", "cancelled": "cancelled"}
 UNDER_WAY = ("importing", "verifying")  # images

@@ -63,24 +63,23 @@ class GuestProcess:
         return bool(select.select([self._pidfd], [], [], within_s)[0])
 
     def terminate(self) -> None:
-        """Ask the process to close its disks and end. A refusal is logged, and left to libvirt."""
-        try:
-            with suppress(ProcessLookupError):  # it has ended
-                signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
-        except OSError as exc:
-            log.warning("guest process not asked to end", extra={"facts": {"problem": str(exc)}})
+        """Ask the process to close its disks and end. A refusal is logged: libvirt ends it as well, only later."""
+        self._send(signal.SIGTERM)
 
     def kill(self) -> bool:
         """Kill the process; returns whether no thread of it carries out an instruction any more.
 
-        The kernel does not return from a system call to a killed process. A refusal is logged: libvirt ends the process
-        as well, only later.
+        The kernel does not return from a system call to a killed process. A refusal is logged, as of `terminate`.
         """
+        return self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> bool:
+        """Send the signal; returns whether the process has it, or has ended."""
         try:
             with suppress(ProcessLookupError):  # it has ended
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                signal.pidfd_send_signal(self._pidfd, number)
         except OSError as exc:
-            log.warning("guest process not killed", extra={"facts": {"problem": str(exc)}})
+            log.warning("guest process not ended", extra={"facts": {"signal": number.name, "problem": str(exc)}})
             return False
         return True
 
