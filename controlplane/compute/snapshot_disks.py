@@ -1,24 +1,34 @@
 """The disks of an instance, of which snapshots are taken together."""
 
 from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
 
 from andromede_core.documents.messages import Message
 from controlplane.compute.errors import DisksWithoutSnapshots, VolumeNotOfInstance
 from controlplane.compute.models import Attachment, Instance
+from controlplane.kernel.prepared_queries import Prepared
 from controlplane.nodes.pools import has_instance_snapshots
 from controlplane.storage.models import Volume
 
 
+# Each answer that shows an instance needs these columns, and no others.
+NAMES_AND_CAPABILITIES = ("instance", "volume__name", "volume__pool", "volume__pool__cluster__capabilities")
+VOLUMES_SHOWN = Prepared(
+    lambda instance: _attachments(instance).select_related("volume__pool__cluster").only(*NAMES_AND_CAPABILITIES)
+)
+
+
 def attached_volumes(instance: Instance) -> list[Volume]:
     """Return the volumes of the instance, the boot volume first, in the order of their attachments."""
-    attachments = Attachment.objects.filter(instance=instance).order_by("-is_boot", "pk")
     related = ("volume__project", "volume__pool__cluster", "volume__node", "volume__volume_type")
-    return [attachment.volume for attachment in attachments.select_related(*related)]
+    return [attachment.volume for attachment in _attachments(instance).select_related(*related)]
 
 
 def no_disk_refusal(instance: Instance) -> DisksWithoutSnapshots | None:
     """Return the error of an instance without a disk that can have snapshots."""
-    volumes = attached_volumes(instance)
+    volumes = [attachment.volume for attachment in VOLUMES_SHOWN.rows(instance.pk)]
     if any(has_instance_snapshots(volume.pool) for volume in volumes):
         return None
     return _refusal(_without_snapshots(instance, volumes), volumes)
@@ -51,6 +61,10 @@ def chosen_disks(instance: Instance, chosen: Sequence[Volume]) -> list[Volume]:
     if without := [volume.name for volume in wanted if not has_instance_snapshots(volume.pool)]:
         raise _refusal(without, volumes)
     return wanted
+
+
+def _attachments(instance: Any) -> QuerySet[Attachment]:
+    return Attachment.objects.filter(instance=instance).order_by("-is_boot", "pk")
 
 
 def _without_snapshots(instance: Instance, volumes: Sequence[Volume]) -> list[str]:
