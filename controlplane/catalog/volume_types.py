@@ -21,6 +21,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Organization, Project
 from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.names import check_name
+from controlplane.kernel.prepared_queries import Prepared
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,14 @@ def volume_type_get(actor: Actor, ref: str) -> VolumeType:
 
 def project_volume_types(project: Project) -> QuerySet[VolumeType]:
     """Return the types that the project's organization may use, and retired ones."""
-    own = Q(organization_ids=[]) | Q(organization_ids__contains=[project.organization_id])
-    return VolumeType.objects.filter(own).order_by("pk")
+    return _usable_by([project.organization_id]).order_by("pk")
+
+
+def _usable_by(organization_ids: Any) -> QuerySet[VolumeType]:
+    return VolumeType.objects.filter(Q(organization_ids=[]) | Q(organization_ids__contains=organization_ids))
+
+
+USABLE = Prepared(lambda ref, organization_ids: _usable_by(organization_ids).filter(pk=ref))
 
 
 def usable_volume_type(project: Project, ref: str, *, field: str = "volume_type") -> VolumeType:
@@ -65,7 +72,7 @@ def usable_volume_type(project: Project, ref: str, *, field: str = "volume_type"
     Raises:
         VolumeTypeNotFound, VolumeTypeRetired: `field` is that of the body.
     """
-    volume_type = project_volume_types(project).filter(pk=ref).first()
+    volume_type = USABLE.first(ref, [project.organization_id])
     if volume_type is None:
         raise VolumeTypeNotFound(field=field, name=ref)
     if volume_type.is_retired:
