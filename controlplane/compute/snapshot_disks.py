@@ -12,7 +12,6 @@ from controlplane.kernel.prepared_queries import Prepared
 from controlplane.nodes.pools import has_instance_snapshots
 from controlplane.storage.models import Volume
 
-
 # Each answer that shows an instance needs these columns, and no others.
 NAMES_AND_CAPABILITIES = ("instance", "volume__name", "volume__pool", "volume__pool__cluster__capabilities")
 VOLUMES_SHOWN = Prepared(

@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditEntry, EvidenceRecord, RequestRecord
+from controlplane.catalog.models import Image
 from controlplane.compute import user_data
 from controlplane.compute.models import Attachment, Instance
 from controlplane.dashboard import cookies
@@ -72,6 +73,24 @@ def test_instance_boots_from_a_volume(cloud: Cloud, member: Client, home: str, p
     assert "/detach" not in member.get(f"{of_instance}/volumes").content.decode()
     assert "The root volume is kept." in text_of(member.get(f"{of_instance}/delete"))
     assert "which is kept, and so not replaced" in text_of(member.get(f"{of_instance}/settings"))
+
+
+def test_instance_boots_from_a_volume_of_a_project_without_images(
+    cloud: Cloud, member: Client, home: str, page: str
+) -> None:
+    system = make_volume(member, home, name="system", image="tiny")
+    Image.objects.update(state="deleted")
+    offered = member.get(page)
+    assert "No images available" not in text_of(offered)
+    assert not offered.context["form"].fields["image"].required
+    empty = member.post(page, {**INSTANCE, "image": ""})
+    assert "Give image, or boot_volume." in text_of(empty)
+    instance = make_instance(member, home, image="", boot_volume="system")
+    assert instance.boot_volume_id == system.pk
+
+
+def test_image_is_required_without_a_boot_volume(cloud: Cloud, member: Client, page: str) -> None:
+    assert errors_of(member.post(page, {**INSTANCE, "image": ""}), "image") == "This field is required."
 
 
 def test_root_volume_is_kept_or_not(cloud: Cloud, member: Client, home: str, page: str) -> None:

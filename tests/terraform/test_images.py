@@ -45,12 +45,13 @@ def test_image_of_a_volume_and_of_a_snapshot_boots_as_the_image_they_began_as(tf
     source = began + SHARED % ("data", "data", "  image = andromede_image.began.id") + TAKEN % ("then", "then")
     of_volume = IMAGE_OF % ("now", "now", "volume = andromede_volume.data.name")
     of_snapshot = IMAGE_OF % ("then", "of-then", "snapshot = andromede_volume_snapshot.then.name")
+    of_snapshot = of_snapshot.replace('  format = "qcow2"\n', "")
     tf.write(source + of_volume + of_snapshot).apply()
     tf.assert_no_changes()
     made = tf.state()
     for name in ("now", "then"):
         image = made[f"andromede_image.{name}"]
-        assert (image["firmware"], image["min_memory_mib"]) == ("uefi", 64)
+        assert (image["format"], image["firmware"], image["min_memory_mib"]) == ("qcow2", "uefi", 64)
         assert api.get(f"images/{image['id']}")["state"] == "available"
     by_id = (of_volume + of_snapshot).replace("data.name", "data.id").replace("then.name", "then.id")
     tf.write(source + by_id).assert_no_changes()
@@ -70,3 +71,8 @@ def test_an_image_from_an_address_that_is_not_public_is_refused(tf: Workspace) -
 
 def test_an_image_has_one_source(tf: Workspace) -> None:
     assert "No source" in tf.write(block("image", 'name = "mine"', 'format = "qcow2"')).refused()
+
+
+def test_an_image_of_a_file_has_a_format(tf: Workspace, tmp_path: Path) -> None:
+    file = make_image(tmp_path / "one.qcow2")
+    assert "No format" in tf.write(block("image", 'name = "mine"', f'source_file = "{file}"')).refused()

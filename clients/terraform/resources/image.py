@@ -12,7 +12,8 @@ from clients.terraform.runtime.provider import Plan, Work
 from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema, set_of
 from clients.terraform.runtime.values import Values, is_known
 
-SOURCES = ("source_url", "source_file", "snapshot", "volume")
+FILES = ("source_url", "source_file")
+SOURCES = (*FILES, "snapshot", "volume")
 
 
 class ImageResource(ApiResource):
@@ -30,8 +31,10 @@ class ImageResource(ApiResource):
             "name": name_attribute(),
             "format": Attribute(
                 type=STRING,
-                description="`qcow2` or `raw`; of a snapshot or a volume `qcow2`. A change makes a new image.",
-                required=True,
+                description="`qcow2` or `raw`; required with `source_url` and `source_file`. Of a snapshot or a volume "
+                "it is `qcow2`. A change makes a new image.",
+                optional=True,
+                computed=True,
                 replace=True,
                 checks=(one_of("qcow2", "raw"),),
             ),
@@ -105,6 +108,8 @@ class ImageResource(ApiResource):
             report.error("Two sources", f"Give one of {', '.join(given)}.", path=(given[-1],))
         if not given:
             report.error("No source", "Give source_url, source_file for a file on this machine, snapshot or volume.")
+        if config["format"] is None and any(config[name] is not None for name in FILES):
+            report.error("No format", "Give the format of the file, qcow2 or raw.", path=("format",))
 
     def refine(self, plan: Plan) -> None:
         """Refine the plan: a change of the file's content counts, not one of its name."""

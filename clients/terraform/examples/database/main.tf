@@ -91,7 +91,6 @@ resource "andromede_volume_snapshot" "system" {
 
 resource "andromede_image" "database" {
   name     = "database"
-  format   = "qcow2"
   snapshot = andromede_volume_snapshot.system.id
 }
 

@@ -87,6 +87,11 @@ class InstanceForm(DraftForm):
         widget=forms.Textarea(attrs=TEXT | {"rows": 8}),
     )
 
+    def __init__(self, *args: Any, offers: Mapping[str, list[tuple[str, Any]]], **kwargs: Any) -> None:
+        super().__init__(*args, offers=offers, **kwargs)
+        # With neither, the API's error names both fields.
+        self.fields["image"].required = bool(offers["image"]) and not self.data.get("boot_volume")
+
     def body(self) -> dict[str, Any]:
         """Return the body with Unix line ends: browsers send CRLF, which a guest's shell does not accept."""
         body = super().body()
@@ -134,7 +139,11 @@ class InstanceCreate(CreatePage):
         return [(_("Instances"), self.url("instances"))]
 
     def context(self) -> dict[str, Any]:
-        return {"back": self.url("instances"), "has_images": bool(self.images), "has_keys": bool(self.keys)}
+        return {
+            "back": self.url("instances"),
+            "has_root_disks": bool(self.images or self.bootable),
+            "has_keys": bool(self.keys),
+        }
 
     def send(self, form: ApiForm) -> str:
         page = super().send(form)
@@ -178,25 +187,29 @@ class InstanceCreate(CreatePage):
         types: list[dict[str, Any]] = self.get_in_project("volume-types", limit=CHOICES_MAX)["items"]
         return types
 
-    def choices(self) -> dict[str, Any]:
+    @cached_property
+    def volumes(self) -> list[dict[str, Any]]:
+        volumes: list[dict[str, Any]]
         volumes = self.get_in_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]
+        return volumes
+
+    @property
+    def bootable(self) -> list[dict[str, Any]]:
+        return [volume for volume in self.volumes if volume["image"]]
+
+    def choices(self) -> dict[str, Any]:
         groups = self.get_in_project("affinity-groups", sort="name", limit=CHOICES_MAX)["items"]
         security_groups = self.get_in_project("security-groups", sort="name", limit=CHOICES_MAX)["items"]
-        described = [
-            (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone'] or ''}")
-            for (value, name), volume in zip(by_name(volumes), volumes, strict=True)
-        ]
-        bootable = [choice for choice, volume in zip(described, volumes, strict=True) if volume["image"]]
         return {
             "offers": {
                 "image": by_name(self.images),
-                "boot_volume": [("", _("the image")), *bootable],
+                "boot_volume": [("", _("the image")), *described_volumes(self.bootable)],
                 "flavor": [(flavor["id"], sized(flavor)) for flavor in self.flavors],
                 "networks": by_name(self.networks),
                 "ports": [(port["id"], described_port(port)) for port in self.free_ports()],
                 "security_groups": by_name(security_groups),
                 "ssh_keys": by_name(self.keys),
-                "volumes": described,
+                "volumes": described_volumes(self.volumes),
                 "affinity_group": [NOWHERE, *by_name(groups)],
                 "root_volume_type": self.root_types(),
                 "zones": self.zones(),
@@ -249,6 +262,13 @@ class InstanceCreate(CreatePage):
         if not is_made or "boot_volume" in body:
             return {}
         return {"volumes": 1, "storage_gib": (self.size(body) or {}).get("disk_gib", 0)}
+
+
+def described_volumes(volumes: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [
+        (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone'] or ''}")
+        for (value, name), volume in zip(by_name(volumes), volumes, strict=True)
+    ]
 
 
 def described_port(port: Mapping[str, Any]) -> str:
