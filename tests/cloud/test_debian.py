@@ -20,6 +20,14 @@ write_files:
   - path: /etc/andromede-test
     content: written by cloud-init
 """
+# cloud-init asks the address alone, and does not look for the seed disc.
+METADATA_URL = "http://169.254.169.254/nocloud/"
+BY_HTTP = f"""datasource_list: [NoCloud]
+datasource:
+  NoCloud:
+    seedfrom: {METADATA_URL}
+    fs_label: null
+"""
 BOOT_LIMIT_S = 900
 LOGIN = "trixie login:"
 
@@ -35,7 +43,8 @@ def dual(real_tenant: Tenant) -> str:
 def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, dual: str, reboots: bool) -> None:
     """A boot takes over a minute of a processor: the gate has one."""
     tenant.cloud.add_image("debian-13")
-    created = tenant.create("trixie", flavor="small", image="debian-13", networks=[dual], user_data=USER_DATA)
+    more = {"metadata": "open"} if reboots else {}
+    created = tenant.create("trixie", flavor="small", image="debian-13", networks=[dual], user_data=USER_DATA, **more)
     assert tenant.api.wait(created["operation"])["state"] == "succeeded"
     wait_for_logins(tenant, 1)
     instance, network = tenant.api.get("instances/trixie"), tenant.api.get(f"networks/{dual}")
@@ -56,6 +65,10 @@ def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, dual: s
 
     if reboots:
         reboot(tenant, in_guest)
+        assert in_guest("cloud-init status --wait") == "status: done"
+        assert METADATA_URL in in_guest("cloud-init query subplatform")
+        assert in_guest("hostname") == "trixie"
+        assert in_guest("cat /etc/andromede-test") == "written by cloud-init"
     stopped = tenant.api.wait(tenant.api.post("instances/trixie/actions/shutdown")["operation"])
     assert stopped["state"] == "succeeded"
 
@@ -69,6 +82,9 @@ def assert_addressed(instance: dict[str, Any], in_guest: Callable[[str], str]) -
 
 
 def reboot(tenant: Tenant, in_guest: Callable[[str], str]) -> None:
+    """Reboot into a first boot, for which cloud-init reads the metadata service and not the seed disc."""
+    in_guest(f"echo '{BY_HTTP}' | sudo tee /etc/cloud/cloud.cfg.d/99-http.cfg")
+    in_guest("sudo rm /etc/andromede-test && sudo cloud-init clean --logs")
     in_guest("sudo update-grub")  # as a new kernel's package does; the next boot is by its menu
     rebooted = tenant.api.wait(tenant.api.post("instances/trixie/actions/reboot")["operation"])
     assert rebooted["state"] == "succeeded"
