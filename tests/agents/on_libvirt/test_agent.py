@@ -228,9 +228,8 @@ def test_events_are_received_after_a_libvirtd_restart(agent: LabAgent, guest: pb
     stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=PATIENCE_S)
     assert next(stream).WhichOneof("event") == "heartbeat"
     os.kill(qemu_pid(agent), signal.SIGKILL)
-    reports = (event.instance for event in stream if event.WhichOneof("event") == "instance")
-    crash = next(report for report in reports if report.power != pb.POWER_RUNNING)
-    assert (crash.subject.id, crash.power) == (guest.subject.id, pb.POWER_CRASHED)
+    event = next(event for event in stream if event.WhichOneof("event") == "instance")
+    assert (event.instance.subject.id, event.instance.power) == (guest.subject.id, pb.POWER_CRASHED)
     stream.cancel()
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
@@ -247,8 +246,9 @@ def test_guest_that_ends_during_a_libvirtd_restart_is_reported(
     agent.restart_libvirtd()
     assert refusal(lambda: agent.stub.EnsureInstance(guest)).code == "agent.hypervisor_unavailable"
     os.kill(pid, signal.SIGKILL)
-    event = next(event for event in stream if event.WhichOneof("event") == "instance")
-    assert (event.instance.subject.id, event.instance.power) == (guest.subject.id, pb.POWER_CRASHED)
+    reports = (event.instance for event in stream if event.WhichOneof("event") == "instance")
+    crash = next(report for report in reports if report.power != pb.POWER_RUNNING)
+    assert (crash.subject.id, crash.power) == (guest.subject.id, pb.POWER_CRASHED)
     stream.cancel()
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
