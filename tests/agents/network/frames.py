@@ -2,6 +2,7 @@
 
 frames.py send DEVICE HEX...        one frame after the other
 frames.py flood DEVICE COUNT HEX... the frames in turn, so many in all
+frames.py connect DEVICE COUNT HEX  the first segment of a TCP connection, from so many source ports
 frames.py datagram HOST PORT HEX    one UDP datagram, by the usual way
 frames.py capture DEVICE LAST_HEX   prints "ready", then each frame that arrives, as hex, up to the one with LAST_HEX
 frames.py deliveries - LAST_HEX     the same for IP packets that the host itself accepts
@@ -11,6 +12,7 @@ import select
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 from itertools import cycle, islice
 
@@ -102,7 +104,7 @@ def main(verb: str, device: str, *frames: str) -> None:
             sender.sendto(bytes.fromhex(frames[1]), (device, int(frames[0])))
     if verb == "deliveries":
         _print_deliveries(frames[0])
-    if verb not in ("send", "flood", "capture"):
+    if verb not in ("send", "flood", "connect", "capture"):
         return
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as link:
         link.bind((device, 0))
@@ -112,8 +114,25 @@ def main(verb: str, device: str, *frames: str) -> None:
         elif verb == "flood":
             for turn in islice(cycle(map(bytes.fromhex, frames[1:])), int(frames[0])):
                 link.send(turn)
+        elif verb == "connect":
+            for frame in islice(_first_segments(bytes.fromhex(frames[1])), int(frames[0])):
+                link.send(frame)
         else:
             _print_frames(link, frames[0])
+
+
+def _first_segments(sample: bytes) -> Iterator[bytes]:
+    """Yield the frame of a TCP segment from each source port from 1024 on; the packet has no IP options.
+
+    The low half of the sequence number makes up for the port, so that the checksum stays true (RFC 1624).
+    """
+    port_at, sequence_at = slice(34, 36), slice(40, 42)
+    total = sum(int.from_bytes(sample[at]) for at in (port_at, sequence_at))
+    frame = bytearray(sample)
+    for port in range(1024, 1 << 16):
+        frame[port_at] = port.to_bytes(2)
+        frame[sequence_at] = ((total - port) % 0xFFFF).to_bytes(2)
+        yield bytes(frame)
 
 
 def _print_frames(link: socket.socket, last: str) -> None:

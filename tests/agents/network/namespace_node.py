@@ -405,6 +405,10 @@ class Guest:
         with self.node.running(*command, namespace=self.name) as process:
             yield int(_line(process))
 
+    def reopen(self, host: object, port: int, *, at_most: int) -> int:
+        """Open connections and close them, until one is not answered. Return the number of answered ones."""
+        return int(self.run(f"{sys.executable} {HERE / 'peers.py'} reopen {host} {port} {at_most}"))
+
     def send(self, *frames: bytes, device: str = "eth0") -> None:
         self.run(f"{sys.executable} {HERE / 'frames.py'} send {device} {' '.join(frame.hex() for frame in frames)}")
 
@@ -412,6 +416,10 @@ class Guest:
         """Send the frames in turn, `count` in all."""
         texts = " ".join(frame.hex() for frame in frames)
         self.run(f"{sys.executable} {HERE / 'frames.py'} flood eth0 {count} {texts}")
+
+    def connect_many(self, count: int, frame: bytes) -> None:
+        """Send the first segment of a TCP connection from `count` source ports."""
+        self.run(f"{sys.executable} {HERE / 'frames.py'} connect eth0 {count} {frame.hex()}")
 
     @contextmanager
     def capturing(self, *, until: bytes, device: str = "eth0") -> Iterator[list[str]]:

@@ -8,18 +8,22 @@ peers.py receive HOST PORT   prints "open", and then each line that arrives; sen
 peers.py probe [HOST]:PORT|HOST ...   tries all at once, by TCP or by a ping; prints those that answer
 peers.py hold HOST PORT COUNT   opens connections one after the other, up to COUNT or to the first that nobody answers;
                           prints how many are open, and keeps them until stdin ends
+peers.py reopen HOST PORT COUNT   the same, but closes each before it opens the next, not faster than the kernel forgets
+                          closed ones
 """
 
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 TIMEOUT_S = 1.0
 PATIENCE_S = 5.0
+KERNEL_FORGETS_S = 0.01  # "ct count" forgets at most 8 closed connections in a tick
 
 
 def serve(port: str, host: str = "0.0.0.0") -> None:
@@ -91,6 +95,16 @@ def hold(host: str, port: str, count: str) -> None:
     sys.stdin.read()
 
 
+def reopen(host: str, port: str, count: str) -> None:
+    opened = 0
+    with suppress(TimeoutError):
+        while opened < int(count):
+            socket.create_connection((host, int(port)), timeout=TIMEOUT_S).close()
+            opened += 1
+            time.sleep(KERNEL_FORGETS_S)
+    print(opened)
+
+
 def _answer_lines(connection: socket.socket, address: str) -> None:
     with connection, connection.makefile("rw") as conversation:
         for _ in conversation:
@@ -100,6 +114,6 @@ def _answer_lines(connection: socket.socket, address: str) -> None:
 
 if __name__ == "__main__":
     programs: dict[str, Callable[..., None]] = {
-        each.__name__: each for each in (serve, ask, push, receive, probe, hold)
+        each.__name__: each for each in (serve, ask, push, receive, probe, hold, reopen)
     }
     programs[sys.argv[1]](*sys.argv[2:])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from agents.lab.shell import wait_until
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network_specs import PortSpec
 from tests.agents.network.namespace_node import (
@@ -53,6 +54,18 @@ def test_guest_is_limited_to_its_connection_share(node: Node, start: Start, with
         assert node.run(f"{sys.executable} {HERE / 'peers.py'} ask {BEYOND_IP} {WEB}").strip() == "open"
 
 
+@pytest.mark.parametrize("without", ["nothing", "the rules of the router"])
+def test_closed_connections_are_limited_by_their_rate(node: Node, start: Start, without: str) -> None:
+    """The kernel does not count closed connections, but keeps their entries for a while."""
+    greedy, other = start(GREEDY), start(OTHER)
+    if without == "the rules of the router":
+        node.run("nft flush chain ip andromede prerouting", namespace=ROUTER)
+    with node.server(WEB, namespace="outside"):
+        assert SHARE <= greedy.reopen(BEYOND_IP, WEB, at_most=20 * SHARE) < 10 * SHARE
+        assert other.call(BEYOND_IP, WEB) == "open"
+        wait_until(lambda: greedy.call(BEYOND_IP, WEB) == "open", what="a connection of the greedy guest")
+
+
 def test_guests_of_a_network_share_one_limit(node: Node, start: Start) -> None:
     greedy, neighbour = start(GREEDY), start(NEIGHBOUR, GREEDY)
     with node.server(WEB, namespace="outside"), greedy.holding(BEYOND_IP, WEB, at_most=SHARE - 5) as opened:
@@ -81,7 +94,8 @@ def test_connections_to_the_agent_are_not_tracked(node: Node, start: Start) -> N
     assert "src=" not in node.run(f"conntrack -L -p tcp --sport {AGENT}")
 
 
-def test_idle_connections_expire_after_an_hour(node: Node, start: Start) -> None:
+@pytest.mark.parametrize(("state", "seconds"), [("established", "3600"), ("time_wait", "10"), ("close", "10")])
+def test_entries_of_idle_and_closed_connections_expire(node: Node, start: Start, state: str, seconds: str) -> None:
     start(GREEDY)
-    switch = "sysctl -n net.netfilter.nf_conntrack_tcp_timeout_established"
-    assert [node.run(switch).strip(), node.run(switch, namespace=ROUTER).strip()] == ["3600", "3600"]
+    switch = f"sysctl -n net.netfilter.nf_conntrack_tcp_timeout_{state}"
+    assert [node.run(switch).strip(), node.run(switch, namespace=ROUTER).strip()] == [seconds, seconds]

@@ -11,7 +11,10 @@ from itertools import product
 import pytest
 
 from agents.lab.shell import wait_until
+from agents.node.adapters.network.connection_limits import BURST_SHARES, CLOSED_S, RATE_SHARE
+from agents.node.adapters.network.connection_limits import CONNECTIONS as LIMIT
 from tests.agents.network import forged_ipv4, forged_ipv6, frames
+from tests.agents.network import ipv4_frames as ipv4
 from tests.agents.network import ipv6_frames as v6
 from tests.agents.network.forged_kinds import (
     ATTACKER,
@@ -27,7 +30,7 @@ from tests.agents.network.namespace_node import BEYOND_IP, NODE_IP, Guest, Node,
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]
-MANY, WEB = 20_000, 8080
+MANY, CONNECTIONS, WEB = 20_000, 300_000, 8080
 HOSTS = range(2, 250)
 
 
@@ -71,3 +74,24 @@ def test_neighbours_are_served_as_before(node: Node, plug: Plug) -> None:
                 wait_until(partial(guest.pings, subnet.gateway_ip), what=f"an answer of {subnet.gateway_ip}")
     for guest in guests:
         assert guest.dhcp()["ip"] == str(guest.port.ip)
+
+
+def begin(address: IPv4Address) -> bytes:
+    """Return the first segment of a TCP connection by way of the gateway."""
+    body = ipv4.tcp(1024, WEB, ipv4.SYN)
+    return ipv4.framed(HERS, ipv4.packet(OWN4, address, protocol=ipv4.TCP, body=body), to=GATEWAY_MAC)
+
+
+@pytest.mark.nightly
+def test_300_000_connections_leave_room_for_other_networks(node: Node, plug: Plug) -> None:
+    """The default limits of a network keep room in the node's table for connections of others."""
+    node.start_agent()
+    attacker, victim = plug(ATTACKER).configured(), plug(a_port(a_network(2, *NETWORK.subnets), 0)).configured()
+    with node.server(WEB, namespace="outside"), victim.conversation(BEYOND_IP, WEB) as conversation:
+        for number in range(8):
+            attacker.connect_many(CONNECTIONS // 8, begin(IPv4Address(BEYOND_IP) + number))
+        tracked = int(node.run("sysctl -n net.netfilter.nf_conntrack_count"))
+        assert LIMIT // 2 < tracked < LIMIT * (1 + BURST_SHARES + RATE_SHARE * CLOSED_S)
+        assert attacker.call(BEYOND_IP, WEB) == "silent"
+        assert conversation.seen_as() == NODE_IP
+        assert victim.call(BEYOND_IP, WEB) == "open"

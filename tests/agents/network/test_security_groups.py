@@ -568,6 +568,7 @@ def test_open_connections_between_guests_are_limited(scenario: Scenario) -> None
         scenario.filter(filtered(SERVER, a_group(allowing(), *ALL_OUT)))
         with scenario.near.holding(SERVER.ip, WEB, at_most=40) as count:
             assert count == 20
+        assert scenario.near.reopen(SERVER.ip, WEB, at_most=400) < 200  # closed ones, by their rate
     finally:
         scenario.filter(NOTHING_FILTERED)
         node.restart_agent([SERVER, NEAR], {NETWORK.id: segment(1, 2)})

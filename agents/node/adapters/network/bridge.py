@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Interface
 
-from agents.node.adapters.network import namespaces
+from agents.node.adapters.network import connection_limits, namespaces
 from agents.node.adapters.network.kernel_switches import set_switch
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.netlink import Netlink
 from agents.node.adapters.network.node_links import BRIDGE_ALIAS, NodeLinks
-from agents.node.adapters.network.node_rules import ESTABLISHED_S, ESTABLISHED_SWITCH
 from agents.node.adapters.network.router import LAN, WAN
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, tap_name
 
@@ -55,7 +54,8 @@ def ensure(
         if tap in links:
             netlink.plug(tap, bridge=layout.bridge)
     set_switch("net/ipv4/ip_forward", 1)
-    set_switch(ESTABLISHED_SWITCH, ESTABLISHED_S)
+    for switch, seconds in connection_limits.SWITCHES.items():
+        set_switch(switch, seconds)
     for protocol in ("iptables", "ip6tables", "arptables"):
         set_switch(f"net/bridge/bridge-nf-call-{protocol}", 0)
 

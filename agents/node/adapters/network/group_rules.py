@@ -28,7 +28,7 @@ import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 
-from agents.node.adapters.network import port_counters
+from agents.node.adapters.network import connection_limits, port_counters
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.port_counters import DESTINATION, SOURCE
 from agents.node.adapters.network.rule_table import Chain, Elements, NamedObject, Table
@@ -82,7 +82,6 @@ def _inet(filters: PortFilters, judged: Sequence[FilteredPort], zones: Mapping[s
     used = sorted({group for port in judged for group in port.groups or ()})
     peers = {rule.group for group in used for rule in filters.groups[group].rules if rule.group is not None}
     carriers = {str(port.port.network.id): _bridge_of(port) for port in judged}
-    counted = f"connections_{connections}"
     drops, hits = port_counters.of_drops(judged), port_counters.of_hits(judged, filters.groups)
     sets = {
         "bridges": Elements("type ifname;", _keys(map(_quoted, carriers.values()))),
@@ -92,12 +91,12 @@ def _inet(filters: PortFilters, judged: Sequence[FilteredPort], zones: Mapping[s
         "routers": Elements("typeof iifname . ether daddr;", _keys(map(_router, judged))),
         "gateways4": Elements("typeof iifname . ether daddr . ip daddr;", _keys(_gateways(judged, 4))),
         "gateways6": Elements("typeof iifname . ether daddr . ip6 daddr;", _keys(_gateways(judged, 6))),
-        counted: Elements("typeof iifname; size 65535; flags dynamic;"),
+        **dict.fromkeys(connection_limits.sets(connections), Elements("typeof iifname; size 65535; flags dynamic;")),
         **_ports(judged),
         **drops.maps,
         **hits.maps,
     }
-    chains = _base_chains(counted, connections) | _port_chains(judged)
+    chains = _base_chains(connections) | _port_chains(judged)
     for group in sorted(peers):
         sets |= _members(filters.groups.get(group), group, carriers)
     for group in used:
@@ -108,9 +107,9 @@ def _inet(filters: PortFilters, judged: Sequence[FilteredPort], zones: Mapping[s
     return Table(INET, sets, chains, objects)
 
 
-def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
+def _base_chains(connections: int) -> dict[str, Chain]:
     begin = ("iifname != @bridges accept", "ct direction reply ct state established accept", "ct state related accept")
-    limit = f"ct state new add @{counted} {{ iifname ct count over {connections} }} goto dropped_out"
+    limits = connection_limits.rules("", "iifname", connections, verdict="goto dropped_out")
     return {
         "always": Chain(
             (
@@ -131,7 +130,7 @@ def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
                 *begin,
                 "ct state invalid goto dropped_out",
                 "jump always",
-                limit,
+                *limits,
                 "jump services",
                 f"{SOURCE} vmap @from",
             ),

@@ -13,9 +13,8 @@ Traffic of a router may go to the outside, and only answers may come in. It neve
 The verdict falls in `prerouting` at priority raw, on the address the guest wrote, before any port
 forwarding replaces it.
 
-All networks share the node's connection tracking table, and a full table refuses new connections of everybody. So
-each network has a share of it, counted by the transit address of its router before NAT; a new connection beyond the
-share is dropped. What the node itself must always answer (its agent, ssh, VXLAN) is not tracked at all, and needs no
+Each network's connections are limited (connection_limits), counted by the transit address of its router before NAT.
+What the node itself must always answer (its agent, ssh, VXLAN) is not tracked at all, and needs no
 room in the table: firewalls of the operator see these packets as `untracked`.
 """
 
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses
 from textwrap import indent
 
-from agents.node.adapters.network import service_rules
+from agents.node.adapters.network import connection_limits, service_rules
 from agents.node.adapters.network.layout import WAN_LEG
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.overlay_rules import VXLAN_PORT
@@ -41,14 +40,10 @@ CHAINS = {
 LINK_LOCAL = IPv4Network("169.254.0.0/16")
 TRANSIT_POOL = IPv4Network("100.64.0.0/16")
 SSH_PORT = 22
-CONNECTIONS = 8192
 # The bit of packets' marks that public_rules set, and the agent alone may set on this node.
 MARK = 0x08000000
 IS_MARKED = f"meta mark & {MARK:#010x} == {MARK:#010x}"
 IS_NOT_MARKED = f"meta mark & {MARK:#010x} == 0"
-# An established TCP connection that has been silent for so long is forgotten; the kernel's default is five days.
-ESTABLISHED_S = 3600
-ESTABLISHED_SWITCH = "net/netfilter/nf_conntrack_tcp_timeout_established"
 REMOVAL = f"table {TABLE} {{\n}}\ndelete table {TABLE}\n"
 
 
@@ -67,18 +62,9 @@ class UplinkPolicy:
     denied: tuple[IPv4Network | IPv6Network, ...] = ()
     allowed: tuple[IPv4Network | IPv6Network, ...] = ()
     transit_pool: IPv4Network = TRANSIT_POOL
-    connections: int = CONNECTIONS
+    connections: int = connection_limits.CONNECTIONS
     own_tcp_ports: tuple[int, ...] = (SSH_PORT,)
     resolvers: tuple[IPv4Address, ...] = ()
-
-
-def connections_set(outside: UplinkPolicy) -> str:
-    """Return the name of the set, which contains the limit.
-
-    The kernel copies the limit into each element: another limit needs another set. The set stays when the rules are
-    written again, since a new one would count from zero.
-    """
-    return f"connections_{outside.connections}"
 
 
 def refusals(device: str, outside: UplinkPolicy, links: NodeLinks, *, passing: str = "") -> str:
@@ -130,14 +116,15 @@ def ruleset(
     whose frames pass these hooks on their way through the bridge, with the bridge as their device; they pass here
     unchanged, and group_rules judges them. `public`: packets that public_rules have marked pass.
     """
-    pool, counted = outside.transit_pool, connections_set(outside)
+    pool = outside.transit_pool
+    limits = connection_limits.lines(f'iifname "{WAN_LEG}*"', "ip saddr", outside.connections)
     leads_out = f'oifname "{outside.uplink}"' if outside.uplink else f'oifname != "{WAN_LEG}*"'
     own_ports = ", ".join(map(str, sorted({*outside.own_tcp_ports})))
     bridged = _of_bridges(bridges, sorted(filtered))
     marked = _of_public_addresses(pool, leads_out) if public else {}
     queries, forwarded, hidden = _resolver_rules(outside)
     return f"""\
-{declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
+{declarations(outside, "type ipv4_addr", size=65535, chains=CHAINS)}\
 flush table {TABLE}
 table {TABLE} {{
   chain prerouting {{
@@ -157,7 +144,7 @@ table {TABLE} {{
   }}
   chain forward {{
 {bridged["forward"]}\
-    iifname "{WAN_LEG}*" ct state new add @{counted} {{ ip saddr ct count over {outside.connections} }} counter drop
+{indent(limits, "    ")}\
 {marked.get("forward", "")}\
 {forwarded}    iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
     iifname "{WAN_LEG}*" counter drop
@@ -199,19 +186,19 @@ def _of_public_addresses(pool: IPv4Network, leads_out: str) -> dict[str, str]:
     }
 
 
-def declarations(counted: str, key: str, *, size: int, chains: Mapping[str, str]) -> str:
-    """Return the statements that declare the table, its set of counted connections and its base chains.
+def declarations(outside: UplinkPolicy, key: str, *, size: int, chains: Mapping[str, str]) -> str:
+    """Return the statements that declare the table, its sets of counted connections and its base chains.
 
-    Declaring what exists already changes nothing. `key`: of the set, as nftables spells it; `size`: its most elements.
+    Declaring what exists already changes nothing. `key`: of these sets, as nftables spells it; `size`: their
+    most elements.
     """
     hooks = "".join(f"  chain {name} {{\n    {hook}\n  }}\n" for name, hook in chains.items())
+    sets = "".join(
+        f"  set {name} {{\n    {key}\n    size {size}\n    flags dynamic\n  }}\n"
+        for name in connection_limits.sets(outside.connections)
+    )
     return f"""\
 table {TABLE} {{
-  set {counted} {{
-    {key}
-    size {size}
-    flags dynamic
-  }}
-{hooks}\
+{sets}{hooks}\
 }}
 """

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, ip
 from textwrap import indent
 
 from agents.node.adapters.network import (
+    connection_limits,
     ipv6_rules,
     metadata,
     namespaces,
@@ -28,11 +29,8 @@ from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.netlink import Netlink
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import (
-    ESTABLISHED_S,
-    ESTABLISHED_SWITCH,
     TABLE,
     UplinkPolicy,
-    connections_set,
     declarations,
     refusals,
 )
@@ -52,7 +50,7 @@ SWITCHES = {
     "net/ipv4/ip_forward": 1,
     "net/ipv6/conf/default/disable_ipv6": 1,
     "net/ipv6/conf/lo/disable_ipv6": 1,
-    ESTABLISHED_SWITCH: ESTABLISHED_S,
+    **connection_limits.SWITCHES,
 }
 NO_IPV6 = {f"net/ipv6/conf/{LAN}/disable_ipv6": 1}
 # No addresses of the kernel's own making, and the ones given here are used at once: each node has them.
@@ -178,13 +176,13 @@ def ruleset(
     A connection above the network's share is dropped before it has an entry in the router's connection tracking.
     Destinations that tenants may not reach are refused here, too: see node_rules.
     """
-    counted, subnets = connections_set(outside), network.of_family(4)
+    subnets, limits = network.of_family(4), connection_limits.lines(f'iifname "{LAN}"', "iifname", outside.connections)
     own = f"{{ {', '.join(str(subnet.cidr) for subnet in subnets)} }}"
     untracked, between = _between_subnets(own) if len(subnets) > 1 else ("", "")
     leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets and egress is None else ""
     more = _public_rules(outside, links, own if subnets else "", egress) if public or egress else {}
     return f"""\
-{declarations(counted, "typeof iifname", size=16, chains=CHAINS)}\
+{declarations(outside, "typeof iifname", size=16, chains=CHAINS)}\
 {router_public.declarations(public) if more else ""}\
 flush table {TABLE}
 table {TABLE} {{
@@ -192,7 +190,7 @@ table {TABLE} {{
 {untracked}{more.get("raw", "")}  }}
   chain prerouting {{
 {more.get("prerouting", "")}\
-    iifname "{LAN}" ct state new add @{counted} {{ iifname ct count over {outside.connections} }} counter drop
+{indent(limits, "    ")}\
   }}
   chain input {{
     iifname "lo" accept

@@ -21,10 +21,11 @@ that, with a MAC address of its own, since the gateway's addresses are on every 
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from agents.node.adapters.network import connection_limits
 from agents.node.adapters.network.kernel_switches import set_switch
 from agents.node.adapters.network.netlink import Netlink, Route
 from agents.node.adapters.network.node_links import NodeLinks
-from agents.node.adapters.network.node_rules import UplinkPolicy, connections_set, refusals
+from agents.node.adapters.network.node_rules import UplinkPolicy, refusals
 from agents.node.adapters.network_specs import NetworkSpec
 from agents.node.adapters.public_addresses import Egress
 
@@ -57,10 +58,9 @@ def rules(egress: Egress, outside: UplinkPolicy, links: NodeLinks, own: str) -> 
 def _of_gateway(egress: Egress, outside: UplinkPolicy, links: NodeLinks, leaves: str) -> Mapping[str, str]:
     mine = f"ct mark {int(egress.address):#010x}"
     inside = f'iifname {{ "lan", "{DEVICE}" }}'
-    limit = f"@{connections_set(outside)} {{ iifname ct count over {outside.connections} }}"
+    limits = connection_limits.lines(f'iifname "{DEVICE}"', "iifname", outside.connections)
     return {
-        "prerouting": f'iifname "{DEVICE}" ct state new add {limit} counter drop\n'
-        f"{inside} {leaves} ct status & confirmed == 0 ct mark set {int(egress.address):#010x}\n"
+        "prerouting": f"{limits}{inside} {leaves} ct status & confirmed == 0 ct mark set {int(egress.address):#010x}\n"
         f'iifname "wan" {mine} meta mark set {MARK}\n',
         "destinations": f'iifname "{DEVICE}" ip daddr @public accept\n{refusals(DEVICE, outside, links)}',
         "forward": _LOCAL + f'{inside} oifname "wan" {mine} accept\n'

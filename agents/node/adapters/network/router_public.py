@@ -21,10 +21,10 @@ import struct
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_network
 
-from agents.node.adapters.network import metadata
+from agents.node.adapters.network import connection_limits, metadata
 from agents.node.adapters.network.ipv6_rules import link_local
 from agents.node.adapters.network.netlink import Netlink, Route
-from agents.node.adapters.network.node_rules import TABLE, UplinkPolicy, connections_set
+from agents.node.adapters.network.node_rules import TABLE, UplinkPolicy
 from agents.node.adapters.network_specs import NetworkSpec
 from agents.node.adapters.public_addresses import LocalAddress
 from agents.node.errors import AdapterError
@@ -87,13 +87,12 @@ def declarations(public: Sequence[LocalAddress]) -> str:
 
 def rules(outside: UplinkPolicy, own: str) -> dict[str, str]:
     """Return the rules by chain of router.ruleset, to stand at their beginnings. `own`: the network's ranges."""
-    pool, counted = outside.transit_pool, connections_set(outside)
+    pool = outside.transit_pool
     within = 'iifname "lan" oifname "lan" ip daddr @routed'
     return {
         "raw": 'iifname "lan" ip daddr @routed notrack\n',
         "prerouting": (f'iifname "wan" ip saddr {own} counter drop\n' if own else "")
-        + f'iifname "wan" ct state new add @{counted} {{ iifname ct count over {outside.connections} }}'
-        " counter drop\n",
+        + connection_limits.lines('iifname "wan"', "iifname", outside.connections),
         "dstnat": 'iifname "wan" ip daddr @public ct mark set ip daddr map @marks dnat to ip daddr map @public_in\n',
         "destinations": f'iifname "lan" ip daddr {pool} ct direction reply ct state established accept\n'
         'iifname "lan" ip daddr @public accept\n',
