@@ -276,7 +276,7 @@ class InstanceOut(ResourceOut):
 
     @extend_schema_field(ConditionOut(many=True))
     def get_conditions(self, row: Instance) -> list[dict[str, Any]]:
-        return representations.instance_conditions(row)
+        return representations.instance_conditions(row, self.context["language"])
 
     @extend_schema_field(AddressOut(many=True))
     def get_addresses(self, row: Instance) -> Any:
