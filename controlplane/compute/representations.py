@@ -66,7 +66,8 @@ FROM unnest(%s::uuid[]) AS instance (id)
 
 
 def instance_details(rows: Sequence[Instance], *, begun: Operation | None = None) -> dict[str, Any]:
-    """Return addresses, attachments, current operations and classifications, by instance; and the language.
+    """Return addresses, attachments, current operations and classifications, by instance that has any; and the
+    language.
 
     The first two are as in AddressOut and AttachmentOut. `begun`: the operation that the request has just begun on the
     only one of them.
@@ -74,12 +75,12 @@ def instance_details(rows: Sequence[Instance], *, begun: Operation | None = None
     with preparing_cursor() as cursor:
         cursor.execute(INSTANCE_DETAILS_SQL, [[row.pk for row in rows]])
         records = cursor.fetchall()
-    operations = {instance_id: operation_id for instance_id, operation_id, *_ in records}
+    operations = {instance_id: operation_id for instance_id, operation_id, *_ in records if operation_id}
     return {
         "current_operations": operations if begun is None else {rows[0].pk: begun.pk},
-        "classifications": {instance_id: names or [] for instance_id, _, names, *_ in records},
-        "addresses": {instance_id: addresses or [] for instance_id, *_, addresses, _ in records},
-        "attachments": {instance_id: attachments or [] for instance_id, *_, attachments in records},
+        "classifications": {instance_id: names for instance_id, _, names, *_ in records if names},
+        "addresses": {instance_id: addresses for instance_id, *_, addresses, _ in records if addresses},
+        "attachments": {instance_id: attachments for instance_id, *_, attachments in records if attachments},
         "language": get_language(),
     }
 

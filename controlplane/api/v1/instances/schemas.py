@@ -280,11 +280,11 @@ class InstanceOut(ResourceOut):
 
     @extend_schema_field(AddressOut(many=True))
     def get_addresses(self, row: Instance) -> Any:
-        return self.context["addresses"][row.pk]
+        return self.context["addresses"].get(row.pk, [])
 
     @extend_schema_field(AttachmentOut(many=True))
     def get_attachments(self, row: Instance) -> Any:
-        return self.context["attachments"][row.pk]
+        return self.context["attachments"].get(row.pk, [])
 
 
 class ActionOut(Out):
