@@ -24,6 +24,7 @@ PLAIN: Mapping[Any, type] = {
     models.UUIDField: UUID,
     models.CharField: str,
     models.TextField: str,
+    models.GenericIPAddressField: str,
     models.BooleanField: bool,
     models.DateTimeField: datetime,
     models.PositiveSmallIntegerField: int,
