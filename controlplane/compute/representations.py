@@ -66,7 +66,8 @@ FROM unnest(%s::uuid[]) AS instance (id)
 
 
 def instance_details(rows: Sequence[Instance], *, begun: Operation | None = None) -> dict[str, Any]:
-    """Return addresses, attachments, current operations and classifications, by instance.
+    """Return addresses, attachments, current operations and classifications, by instance that has any; and the
+    language.
 
     The first two are as in AddressOut and AttachmentOut. `begun`: the operation that the request has just begun on the
     only one of them.
@@ -74,54 +75,64 @@ def instance_details(rows: Sequence[Instance], *, begun: Operation | None = None
     with preparing_cursor() as cursor:
         cursor.execute(INSTANCE_DETAILS_SQL, [[row.pk for row in rows]])
         records = cursor.fetchall()
-    operations = {instance_id: operation_id for instance_id, operation_id, *_ in records}
+    operations = {instance_id: operation_id for instance_id, operation_id, *_ in records if operation_id}
     return {
         "current_operations": operations if begun is None else {rows[0].pk: begun.pk},
-        "classifications": {instance_id: names or [] for instance_id, _, names, *_ in records},
-        "addresses": {instance_id: addresses or [] for instance_id, *_, addresses, _ in records},
-        "attachments": {instance_id: attachments or [] for instance_id, *_, attachments in records},
+        "classifications": {instance_id: names for instance_id, _, names, *_ in records if names},
+        "addresses": {instance_id: addresses for instance_id, *_, addresses, _ in records if addresses},
+        "attachments": {instance_id: attachments for instance_id, *_, attachments in records if attachments},
+        "language": get_language(),
     }
 
 
 def volume_details(rows: Sequence[Volume], *, begun: Operation | None = None) -> dict[str, Any]:
-    """Return the attachment and the current operation of each volume that has one, by volume."""
+    """Return the attachment and the current operation of each volume that has one, by volume; and the language."""
     ids = [row.pk for row in rows]
     attachments = Attachment.objects.filter(volume_id__in=ids).select_related("instance")
     return {
         "attachments": {attachment.volume_id: attachment for attachment in attachments},
         "current_operations": _current(ids, begun),
         "classifications": classifications_of(ids),
+        "language": get_language(),
     }
 
 
 def snapshot_details(rows: Sequence[Snapshot], *, begun: Operation | None = None) -> dict[str, Any]:
-    """Return the current operation and the classifications of each snapshot, by snapshot."""
+    """Return the current operation and the classifications of each snapshot, by snapshot; and the language."""
     ids = [row.pk for row in rows]
-    return {"current_operations": _current(ids, begun), "classifications": classifications_of(ids)}
+    return {
+        "current_operations": _current(ids, begun),
+        "classifications": classifications_of(ids),
+        "language": get_language(),
+    }
 
 
 def _current(ids: list[UUID], begun: Operation | None) -> dict[UUID, UUID]:
     return current_operations(ids) if begun is None else dict.fromkeys(ids, begun.pk)
 
 
-def instance_conditions(instance: Instance) -> list[dict[str, Any]]:
-    """Return the conditions: the guest runs, its node is reachable, and the instance is being deleted."""
-    return [_running(instance), *_common(instance, instance.node)]
+def instance_conditions(instance: Instance, language: str | None) -> list[dict[str, Any]]:
+    """Return the conditions: the guest runs, its node is reachable, and the instance is being deleted.
+
+    `language`: the active one; to ask for it takes as long as the rest, and a page has many instances.
+    """
+    node = instance.node
+    return [_running(instance, node, language), *_common(instance, node, language)]
 
 
-def volume_conditions(volume: Volume) -> list[dict[str, Any]]:
-    return _common(volume, volume.node)
+def volume_conditions(volume: Volume, language: str | None) -> list[dict[str, Any]]:
+    return _common(volume, volume.node, language)
 
 
-def snapshot_conditions(snapshot: Snapshot) -> list[dict[str, Any]]:
-    return _common(snapshot, None)
+def snapshot_conditions(snapshot: Snapshot, language: str | None) -> list[dict[str, Any]]:
+    return _common(snapshot, None, language)
 
 
-def _running(instance: Instance) -> dict[str, Any]:
+def _running(instance: Instance, node: Node | None, language: str | None) -> dict[str, Any]:
     """Return the running condition: unknown while the node is unreachable, whatever was observed before."""
-    is_known = instance.power_state != "unknown" and not _is_silent(instance.node)
+    is_known = instance.power_state != "unknown" and not _is_silent(node)
     power_state = instance.power_state if is_known else None
-    return {**_running_message(power_state, get_language()), "changed_at": instance.power_state_at}
+    return {**_running_message(power_state, language), "changed_at": instance.power_state_at}
 
 
 @cache
@@ -134,8 +145,8 @@ def _running_message(power_state: str | None, language: str | None) -> Mapping[s
     return {"type": "running", "status": status, "reason": power_state, "message": str(GUEST_IS[power_state])}
 
 
-def _common(row: Instance | Volume | Snapshot, node: Node | None) -> list[dict[str, Any]]:
-    conditions = [_reachable(node)] if node is not None else []
+def _common(row: Instance | Volume | Snapshot, node: Node | None, language: str | None) -> list[dict[str, Any]]:
+    conditions = [_reachable(node, language)] if node is not None else []
     if row.is_deleting:
         conditions.append(
             {
@@ -149,10 +160,10 @@ def _common(row: Instance | Volume | Snapshot, node: Node | None) -> list[dict[s
     return conditions
 
 
-def _reachable(node: Node) -> dict[str, Any]:
+def _reachable(node: Node, language: str | None) -> dict[str, Any]:
     is_silent = _is_silent(node)
     changed_at = node.last_heartbeat_at if is_silent else node.updated_at
-    return {**_reachable_message(is_silent, get_language()), "changed_at": changed_at}
+    return {**_reachable_message(is_silent, language), "changed_at": changed_at}
 
 
 @cache

@@ -53,7 +53,7 @@ class Out(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> Any:
         members = {}
-        for name, member in representation_serializer.field_getters(type(self)):
+        for name, member in representation_serializer.field_getters(type(self), instance.__class__):
             try:
                 members[name] = member(self, instance)
             except SkipField:

@@ -3,10 +3,11 @@
 The rows need nothing else that `save` does (signals, a check that the row exists).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from itertools import count
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ PLAIN: Mapping[Any, type] = {
     models.UUIDField: UUID,
     models.CharField: str,
     models.TextField: str,
+    models.GenericIPAddressField: str,
     models.BooleanField: bool,
     models.DateTimeField: datetime,
     models.PositiveSmallIntegerField: int,
@@ -62,23 +64,23 @@ def _together(statements: tuple[str, ...]) -> str:
 
 def insertion(*rows: Model) -> Statement:
     """Return the statement that inserts rows of one model."""
-    start, places, fields = _parts(type(rows[0]))
+    start, places, read, fields = _parts(type(rows[0]))
     own = connections[DEFAULT_DB_ALIAS]  # this thread's connection, not the proxy that looks it up each time
-    values = []
-    for row in rows:
-        for name, plain, field in fields:
-            value = getattr(row, name)
-            is_plain = value is None or type(value) is plain
-            values.append(value if is_plain else field.get_db_prep_save(value, own))
+    values = [
+        value if value is None or type(value) is plain else field.get_db_prep_save(value, own)
+        for row in rows
+        for value, (plain, field) in zip(read(row), fields, strict=True)
+    ]
     return f"{start} VALUES {', '.join([places] * len(rows))}", values
 
 
 @cache
-def _parts(model: type[Model]) -> tuple[str, str, list[tuple[str, type | None, Any]]]:
-    """Return the beginning of the statement, the placeholders of one row, and by column the types that need no
-    conversion.
+def _parts(model: type[Model]) -> tuple[str, str, Callable[[Model], Any], list[tuple[type | None, Any]]]:
+    """Return the beginning of the statement, the placeholders of one row, a function from a row to its values, and by
+    column the type that needs no conversion.
     """
     fields = [each for each in model._meta.concrete_fields if not isinstance(each, AutoField)]
     columns, places = ", ".join(f'"{each.column}"' for each in fields), ", ".join(["%s"] * len(fields))
-    named = [(each.attname, PLAIN.get(type(getattr(each, "target_field", each))), each) for each in fields]
-    return f"INSERT INTO {model._meta.db_table} ({columns})", f"({places})", named
+    plain = [(PLAIN.get(type(getattr(each, "target_field", each))), each) for each in fields]
+    read = attrgetter(*(each.attname for each in fields))
+    return f"INSERT INTO {model._meta.db_table} ({columns})", f"({places})", read, plain

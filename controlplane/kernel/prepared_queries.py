@@ -31,8 +31,9 @@ def preparing_cursor(kind: type[Cursor[Any]] = Cursor) -> Any:
     psycopg cursor.
     """
     own: Any = connections[DEFAULT_DB_ALIAS]  # this thread's connection, not the proxy that looks it up each time
-    own.close_if_health_check_failed()
-    own.ensure_connection()
+    if not own.in_atomic_block:  # a transaction has begun on a connection that was checked
+        own.close_if_health_check_failed()
+        own.ensure_connection()
     return own._prepare_cursor(kind(own.connection))
 
 

@@ -1,12 +1,13 @@
 """Serializers compiled to functions.
 
 REST framework copies the fields of a serializer for each instance, and calls each field through several layers; here a
-serializer class is compiled once into one function per member.
+serializer class is compiled into one function per member, once for each class of rows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -20,12 +21,12 @@ FieldGetter = Callable[[Any, Any], Any]
 
 
 @cache
-def field_getters(kind: type[serializers.Serializer[Any]]) -> tuple[tuple[str, FieldGetter], ...]:
-    """Return the functions of a serializer class by member name."""
-    return tuple((name, _member(field)) for name, field in kind().fields.items() if not field.write_only)
+def field_getters(kind: type[serializers.Serializer[Any]], rows: type) -> tuple[tuple[str, FieldGetter], ...]:
+    """Return the functions of a serializer class for a class of rows, by member name."""
+    return tuple((name, _member(field, rows)) for name, field in kind().fields.items() if not field.write_only)
 
 
-def _member(field: Any) -> FieldGetter:
+def _member(field: Any, rows: type) -> FieldGetter:
     """Return the function of a field; a field with `from_context(context, row)` takes its value from the context, not
     the row.
     """
@@ -36,14 +37,11 @@ def _member(field: Any) -> FieldGetter:
         return lambda serializer, row: field.from_context(serializer.context, row)
     if type(field).get_attribute is not Field.get_attribute:
         raise TypeError(f"{type(field).__name__} reads rows in a way of its own, which nobody would call.")
-    convert, attributes, plain = _converter(field), field.source_attrs, _plain(field)
+    convert, read, plain = _converter(field), _reader(field.source_attrs, rows), _plain(field)
 
     def member(serializer: Any, row: Any) -> Any:
-        value = row
         try:
-            for attribute in attributes:
-                is_row = isinstance(value, Model) or not isinstance(value, Mapping)
-                value = getattr(value, attribute) if is_row else value[attribute]
+            value = read(row)
         except ObjectDoesNotExist:
             return None
         except (AttributeError, KeyError):
@@ -55,6 +53,20 @@ def _member(field: Any) -> FieldGetter:
         return None if value is None else convert(serializer, value)
 
     return member
+
+
+def _reader(attributes: Sequence[str], rows: type) -> Callable[[Any], Any]:
+    """Return a function from a row to the value at the end of a path of attributes; of a mapping they are keys."""
+    if len(attributes) == 1:
+        return itemgetter(*attributes) if issubclass(rows, Mapping) else attrgetter(*attributes)
+
+    def follow(value: Any) -> Any:
+        for attribute in attributes:
+            is_row = isinstance(value, Model) or not isinstance(value, Mapping)
+            value = getattr(value, attribute) if is_row else value[attribute]
+        return value
+
+    return follow
 
 
 def _missing_value(field: Any) -> Any:

@@ -56,7 +56,8 @@ def project_defaults() -> dict[str, int]:
 
 def organization_defaults() -> dict[str, int]:
     """Return the defaults of an organization: a multiple of a project's default, for every dimension."""
-    return {name: limit * settings.QUOTA_ORGANIZATION_TIMES for name, limit in project_defaults().items()}
+    times: int = settings.QUOTA_ORGANIZATION_TIMES
+    return {name: limit * times for name, limit in project_defaults().items()}
 
 
 def lock_project(project_id: UUID) -> UUID:

@@ -51,17 +51,17 @@ def check(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
         _check(project_id, quota_owners.lock_project(project_id), resource_id, amounts)
 
 
-# The limits of the project and its organization (level, dimension, limit, 0), the total usage of both (level,
-# dimension, 0, amount), and the resource's own share of it.
+# The limits of the project and its organization (level, dimension, limit, 0, 0), the total usage of both (level,
+# dimension, 0, amount, number of parts), and the resource's own share of it.
 LIMITS_AND_USE = """
-SELECT CASE WHEN project_id IS NULL THEN 'organization' ELSE 'project' END, dimension, "limit", 0 FROM quotas_quota
+SELECT CASE WHEN project_id IS NULL THEN 'organization' ELSE 'project' END, dimension, "limit", 0, 0 FROM quotas_quota
 WHERE (project_id = %(project)s OR organization_id = %(organization)s) AND dimension = ANY(%(dimensions)s)
-UNION ALL SELECT 'project', dimension, NULL, amount FROM quotas_quotapart
-WHERE project_id = %(project)s AND dimension = ANY(%(dimensions)s)
-UNION ALL SELECT 'organization', dimension, NULL, amount FROM quotas_quotapart
+UNION ALL SELECT 'project', dimension, NULL, sum(amount)::bigint, count(*) FROM quotas_quotapart
+WHERE project_id = %(project)s AND dimension = ANY(%(dimensions)s) GROUP BY dimension
+UNION ALL SELECT 'organization', dimension, NULL, sum(amount)::bigint, count(*) FROM quotas_quotapart
 WHERE project_id IN (SELECT id FROM identity_project WHERE organization_id = %(organization)s)
-    AND dimension = ANY(%(dimensions)s)
-UNION ALL SELECT 'own', dimension, NULL, amount FROM quotas_quotause
+    AND dimension = ANY(%(dimensions)s) GROUP BY dimension
+UNION ALL SELECT 'own', dimension, NULL, amount, 0 FROM quotas_quotause
 WHERE resource_id = %(resource)s AND dimension = ANY(%(dimensions)s)
 """
 USE = """
@@ -78,6 +78,7 @@ INSERT INTO quotas_quotapart (project_id, dimension, amount)
 SELECT project_id, dimension, sum(amount) FROM many GROUP BY project_id, dimension
 """
 PARTS_MAX = 100
+LEVELS = (Message("project"), Message("organization"))
 
 
 def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
@@ -88,15 +89,15 @@ def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: 
     parts = 0
     with preparing_cursor() as cursor:
         cursor.execute(LIMITS_AND_USE, scopes | {"dimensions": list(amounts)})
-        for level, dimension, limit, amount in cursor.fetchall():
+        for level, dimension, limit, amount, count in cursor.fetchall():
             if limit is not None:
                 limits[level][dimension] = limit
             else:
-                used[level][dimension] = used[level].get(dimension, 0) + int(amount)
-                parts += level == "project"
+                used[level][dimension] = amount
+                parts += count if level == "project" else 0
         for dimension, requested in amounts.items():
             own = used["own"].get(dimension, 0)
-            for level in (Message("project"), Message("organization")):
+            for level in LEVELS:
                 others, limit = used[str(level)].get(dimension, 0) - own, limits[str(level)][dimension]
                 if requested > own and others + requested > limit:
                     raise QuotaExceeded(level=level, dimension=dimension, used=others, requested=requested, limit=limit)

@@ -276,15 +276,15 @@ class InstanceOut(ResourceOut):
 
     @extend_schema_field(ConditionOut(many=True))
     def get_conditions(self, row: Instance) -> list[dict[str, Any]]:
-        return representations.instance_conditions(row)
+        return representations.instance_conditions(row, self.context["language"])
 
     @extend_schema_field(AddressOut(many=True))
     def get_addresses(self, row: Instance) -> Any:
-        return self.context["addresses"][row.pk]
+        return self.context["addresses"].get(row.pk, [])
 
     @extend_schema_field(AttachmentOut(many=True))
     def get_attachments(self, row: Instance) -> Any:
-        return self.context["attachments"][row.pk]
+        return self.context["attachments"].get(row.pk, [])
 
 
 class ActionOut(Out):

@@ -99,7 +99,7 @@ class SnapshotOut(ResourceOut):
 
     @extend_schema_field(ConditionOut(many=True))
     def get_conditions(self, row: Snapshot) -> list[dict[str, Any]]:
-        return representations.snapshot_conditions(row)
+        return representations.snapshot_conditions(row, self.context["language"])
 
 
 class InstanceSnapshotsOut(Out):

@@ -160,7 +160,7 @@ class VolumeOut(StoredVolumeOut):
 
     @extend_schema_field(ConditionOut(many=True))
     def get_conditions(self, row: Volume) -> list[dict[str, Any]]:
-        return representations.volume_conditions(row)
+        return representations.volume_conditions(row, self.context["language"])
 
     @extend_schema_field(NamedOut(allow_null=True))
     def get_instance(self, row: Volume) -> dict[str, Any] | None:
