@@ -54,7 +54,7 @@ def rules(node: Node) -> list[str]:
 
 
 def limits(node: Node) -> list[str]:
-    return [line for line in rules(node) if "limit rate over" in line]
+    return [line for line in rules(node) if "limit rate over" in line and "bytes" in line]
 
 
 def test_packets_above_the_limit_are_dropped_in_each_direction(node: Node, guests: tuple[Guest, Guest]) -> None:
