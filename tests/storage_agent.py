@@ -31,7 +31,7 @@ from agents.protocol import storage_pb2_grpc
 from agents.storage.errors import (
     ImageMissing,
     OwnAddress,
-    RevertStale,
+    GenerationStale,
     RevertUnfinished,
     SnapshotMissing,
     VolumeMissing,
@@ -81,11 +81,12 @@ class FakeRevert:
 
 @dataclass(frozen=True)
 class FakePool:
-    """The volumes of a pool: sizes, versions of contents, and the nodes that have a key."""
+    """The volumes of a pool: sizes, versions of contents, the nodes that have a key, and newest generations."""
 
     volumes: dict[UUID, int] = field(default_factory=dict)
     contents: dict[UUID, int] = field(default_factory=dict)
     keys: dict[UUID, set[UUID]] = field(default_factory=dict)
+    generations: dict[UUID, int] = field(default_factory=dict)
 
 
 MIXTURE = -1  # the content of a volume while a revert copies
@@ -114,6 +115,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.snapshots: dict[UUID, FakeSnapshot] = {}
         self.reverts: dict[UUID, FakeRevert] = {}
         self.closed: dict[UUID, int] = {}
+        self.generations: dict[UUID, int] = {}
         self.open_to_write: set[UUID] = set()
         self.permits: dict[str, bytes] = {}
         self.keys: dict[UUID, set[UUID]] = {}
@@ -191,6 +193,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         if volume_id not in there.volumes:
             there.contents[volume_id] = self._cloned(request.snapshot) if request.HasField("snapshot") else 0
         there.volumes[volume_id] = max(request.size_bytes, there.volumes.get(volume_id, 0))
+        there.generations[volume_id] = max(request.generation, there.generations.get(volume_id, 0))
         return self._answered(
             pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=there.volumes[volume_id]),
             "ensure",
@@ -231,6 +234,9 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         volume_id = UUID(request.volume_id)
         self._called("remove")
         there = self.at(request.pool)
+        if 0 < request.generation < there.generations.get(volume_id, 0):
+            raise GenerationStale("The volume has a newer generation.")
+        there.generations.pop(volume_id, None)
         there.keys.pop(volume_id, None)
         there.contents.pop(volume_id, None)
         return self._answered(
@@ -310,7 +316,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             raise VolumeInUse("A client has the volume open to write.")
         generation = int(str(read(request.permit.document).payload["gen"]))
         if generation <= self.closed.get(volume_id, -1):
-            raise RevertStale("The revert had not begun.")
+            raise GenerationStale("The revert had not begun.")
         if snapshot_id not in self.snapshots:
             raise SnapshotMissing("The volume has no such snapshot.")
         self.reverts[volume_id] = FakeRevert(snapshot_id, generation, request.size_bytes)
@@ -352,7 +358,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.others[name] = FakePool()
 
     def at(self, pool: str) -> FakePool:
-        return self.others.get(pool) or FakePool(self.volumes, self.contents, self.keys)
+        return self.others.get(pool) or FakePool(self.volumes, self.contents, self.keys, self.generations)
 
     @property
     def pools(self) -> dict[str, FakePool]:

@@ -162,7 +162,8 @@ class StorageServicer:
 
     def OpenVolume(self, request, context):
         """Makes the key with which the node of the permit opens this volume and nothing else; the same key while it exists. What has a
-        volume open that nobody is to have open is fenced first.
+        volume open that nobody is to have open is fenced first. Of a volume that moves (permit for volume.move) the key has a name of
+        its pool: the volume may be open in two pools of the cluster.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,7 +177,8 @@ class StorageServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveVolume(self, request, context):
-        """Moves the volume to the trash, which the agent empties by itself. Refused while it is open (FAILED_PRECONDITION).
+        """Moves the volume to the trash, which the agent empties by itself. Refused while it is open (FAILED_PRECONDITION), and when
+        EnsureVolume had a newer generation of it (FAILED_PRECONDITION, storage.stale_generation): then the call is late.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

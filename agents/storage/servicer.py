@@ -128,7 +128,8 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         source = {"image": sha256} if sha256 else snapshot
         with self._holding(context, *volumes, images=images):
             self._admission.admit(action, request.permit)
-            found = self._lanes.volumes.call("ensure_volume", volume=volume, pool=pool, source=source, **spec)
+            arguments = {"volume": volume, "pool": pool, "source": source, "generation": request.generation}
+            found = self._lanes.volumes.call("ensure_volume", **arguments, **spec)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
 
     def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
@@ -151,7 +152,8 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
         with self._holding(context, volume):
-            was_present = self._lanes.volumes.call("remove_volume", volume=volume, pool=pool)
+            removal = {"volume": volume, "pool": pool, "generation": request.generation}
+            was_present = self._lanes.volumes.call("remove_volume", **removal)
         self._trash.wake()
         return pb.Removed(was_present=was_present)
 
