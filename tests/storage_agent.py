@@ -29,9 +29,9 @@ from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage.errors import (
+    GenerationStale,
     ImageMissing,
     OwnAddress,
-    GenerationStale,
     RevertUnfinished,
     SnapshotMissing,
     VolumeMissing,

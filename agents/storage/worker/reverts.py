@@ -35,8 +35,8 @@ def revert(
     that ended without a word, or sleeps, is fenced first: it could write what it had cached.
 
     Raises:
-        GenerationStale: the last revert was for a newer generation, or for this one to another snapshot; or `finish` has
-            said of this one that it had not begun.
+        GenerationStale: the last revert was for a newer generation, or for this one to another snapshot; or `finish`
+            has said of this one that it had not begun.
         VolumeMissing, SnapshotMissing: there is none.
         VolumeWouldShrink: the snapshot is larger than the size.
         VolumeInUse: a client has the volume open, or a node has a key, with which it may be about to.

@@ -22,7 +22,7 @@ CLONE_FORMAT = 2  # its parent needs no protection, and may go to the trash befo
 PAGE = 200
 
 
-def ensure(
+def ensure(  # noqa: PLR0913 - the fields of the request, by name
     cluster: Cluster,
     *,
     volume: str,
