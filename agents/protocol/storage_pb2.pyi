@@ -396,6 +396,26 @@ class SnapshotEnd(_message.Message):
     sha256: str
     def __init__(self, sent_bytes: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...
 
+class ListReceiptsRequest(_message.Message):
+    __slots__ = ("after",)
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    after: int
+    def __init__(self, after: _Optional[int] = ...) -> None: ...
+
+class ReceiptPage(_message.Message):
+    __slots__ = ("receipts",)
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    receipts: _containers.RepeatedCompositeFieldContainer[Receipt]
+    def __init__(self, receipts: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("number", "document")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    document: bytes
+    def __init__(self, number: _Optional[int] = ..., document: _Optional[bytes] = ...) -> None: ...
+
 class FenceNodeRequest(_message.Message):
     __slots__ = ("addresses", "seconds")
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]

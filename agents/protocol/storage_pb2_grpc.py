@@ -109,6 +109,11 @@ class StorageStub:
                 request_serializer=agents_dot_protocol_dot_storage__pb2.ReadSnapshotRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_storage__pb2.SnapshotPart.FromString,
                 _registered_method=True)
+        self.ListReceipts = channel.unary_unary(
+                '/andromede.storage.v1.Storage/ListReceipts',
+                request_serializer=agents_dot_protocol_dot_storage__pb2.ListReceiptsRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_storage__pb2.ReceiptPage.FromString,
+                _registered_method=True)
         self.FenceNode = channel.unary_unary(
                 '/andromede.storage.v1.Storage/FenceNode',
                 request_serializer=agents_dot_protocol_dot_storage__pb2.FenceNodeRequest.SerializeToString,
@@ -239,6 +244,14 @@ class StorageServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReceipts(self, request, context):
+        """The receipts after a number, in their order; the agent forgets those up to it, which the caller keeps. Refused when it never gave
+        that number. Of an older agent (UNIMPLEMENTED): no capability "receipts".
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FenceNode(self, request, context):
         """No client at these addresses reads or writes anything in the cluster, until so long from now or UnfenceNode.
         """
@@ -329,6 +342,11 @@ def add_StorageServicer_to_server(servicer, server):
                     servicer.ReadSnapshot,
                     request_deserializer=agents_dot_protocol_dot_storage__pb2.ReadSnapshotRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_storage__pb2.SnapshotPart.SerializeToString,
+            ),
+            'ListReceipts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReceipts,
+                    request_deserializer=agents_dot_protocol_dot_storage__pb2.ListReceiptsRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_storage__pb2.ReceiptPage.SerializeToString,
             ),
             'FenceNode': grpc.unary_unary_rpc_method_handler(
                     servicer.FenceNode,
@@ -746,6 +764,33 @@ class Storage:
             '/andromede.storage.v1.Storage/ReadSnapshot',
             agents_dot_protocol_dot_storage__pb2.ReadSnapshotRequest.SerializeToString,
             agents_dot_protocol_dot_storage__pb2.SnapshotPart.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReceipts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.storage.v1.Storage/ListReceipts',
+            agents_dot_protocol_dot_storage__pb2.ListReceiptsRequest.SerializeToString,
+            agents_dot_protocol_dot_storage__pb2.ReceiptPage.FromString,
             options,
             channel_credentials,
             insecure,
