@@ -26,6 +26,7 @@ from django.conf import settings
 from agents.node import enrol, pki
 from agents.node.errors import AdapterError, AgentError, Conflict, ImageRefused, TrustOlder, VolumeInUse
 from agents.node.serving import listen
+from agents.node.trust.keys import NodeKey
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage.errors import (
@@ -37,6 +38,7 @@ from agents.storage.errors import (
     VolumeMissing,
 )
 from agents.storage.servicer import CAPABILITIES
+from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
@@ -119,6 +121,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.open_to_write: set[UUID] = set()
         self.permits: dict[str, bytes] = {}
         self.keys: dict[UUID, set[UUID]] = {}
+        self.receipts: list[pb.Receipt] = []
         self.others: dict[str, FakePool] = {}
         self.calls: list[str] = []
         self.failure: AgentError | None = None
@@ -130,9 +133,8 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.parts_sent: int | None = None
         self.fenced: dict[str, int] = {}
         self.own_address = "10.0.7.21"
-        self.page = 200
+        self.page, self.held = 200, pb.StorageTrust()
         self.lost: set[tuple[str, UUID | None]] = set()
-        self.held = pb.StorageTrust()
 
     def enrol(self) -> None:
         request = enrol.request(self.folder, self.row.name).encode()
@@ -352,6 +354,19 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             raise SnapshotMissing("The volume has no such snapshot.")
         extents = self.data.get(found.content, [(0, b"%d" % found.content)])
         yield from list(sent(found.size_bytes, extents))[: self.parts_sent]
+
+    def ListReceipts(self, request: pb.ListReceiptsRequest, context: grpc.ServicerContext) -> pb.ReceiptPage:
+        self.receipts = [each for each in self.receipts if each.number > request.after]
+        return pb.ReceiptPage(receipts=self.receipts[:2])
+
+    def sign_receipt(self, number: int, /, **changes: object) -> pb.Receipt:
+        """Add a receipt, of a snapshot unless `changes` name something else."""
+        key = NodeKey.load(str(self.row.pk), pki.load(self.folder).key)
+        payload = {"number": number, "jti": "", "node": key.id, "zone": self.row.zone_id, "event": "opened"}
+        payload |= {"kind": "snapshot", "resource": str(FSID), "generation": 1, "measured": {}}
+        payload["at"] = as_rfc3339(clock.now())
+        self.receipts.append(pb.Receipt(number=number, document=key.document("receipt", payload | changes)))
+        return self.receipts[-1]
 
     def add_pool(self, name: str) -> None:
         self.description.pools.append(storage_pool(name))

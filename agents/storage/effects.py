@@ -14,13 +14,14 @@ is asked. If the agent is killed before the receipt, or the cluster does not say
 resource writes it: its repetition, or its removal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from agents.node.trust.receipts import Opening, Receipts
 from andromede_core.permits.permit import Permit
 
 IMAGE, VOLUME, KEY, SNAPSHOT, REVERT, READING = "image", "cluster-volume", "key", "snapshot", "revert", "reading"
+PLACES = {KEY: "for_node", SNAPSHOT: "volume", READING: "volume"}  # what is between the pool and the resource
 
 
 class Effects:
@@ -37,16 +38,17 @@ class Effects:
         opening = Opening(kind, "/".join(place), permit.jti, generation)
         self.receipts.begin(opening)
         yield
-        self.receipts.opened(opening, {"pool": place[0], **measured})
+        self.receipts.opened(opening, _where(kind, place) | measured)
 
     def settle(self, kind: str, *place: str, has_happened: bool) -> None:
         """Write the receipt of an interrupted effect, if there is one and it has happened."""
-        self.receipts.resolve_intent(kind, "/".join(place), is_there=has_happened)
+        where = _where(kind, place)
+        self.receipts.resolve_intent(kind, "/".join(place), is_there=has_happened, measured=where)
 
     def ended(self, kind: str, *place: str, was_present: bool, **measured: object) -> None:
         """Write the receipt that something is gone, after that of its opening if it lacks."""
         self.settle(kind, *place, has_happened=was_present)
-        self.receipts.closed(kind, "/".join(place), {"pool": place[0], **measured})
+        self.receipts.closed(kind, "/".join(place), _where(kind, place) | measured)
 
     def volume_removed(self, pool: str, volume: str, *, was_present: bool) -> None:
         """Write the receipts that the volume is in the trash, and all its keys are gone."""
@@ -66,4 +68,9 @@ class Effects:
         try:
             yield sent
         finally:
-            self.receipts.closed(READING, "/".join(place), {"pool": place[0], **sent})
+            self.receipts.closed(READING, "/".join(place), _where(READING, place) | sent)
+
+
+def _where(kind: str, place: Sequence[str]) -> dict[str, object]:
+    """Return the parts of the place by their names, without the resource."""
+    return dict(zip(("pool", PLACES.get(kind, "")), place[:-1], strict=False))

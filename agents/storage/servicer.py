@@ -147,7 +147,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
             permit = self._admission.admit(admission.opening(volume), request.permit)
             node = decoding.node_id(permit.aud)
             opening = {"volume": volume, "pool": pool, "node": node, "is_moving": permit.op in admission.MOVE_OPS}
-            with self._effects.under(permit, KEY, pool, node, volume, for_node=node):
+            with self._effects.under(permit, KEY, pool, node, volume):
                 found = self._lanes.volumes.call("open_volume", **opening)
         key = found.pop("key").encode()
         return pb.VolumeKey(key=key, pool=pool, image=volume, **found)
@@ -158,8 +158,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         with self._holding(context, volume):
             closing = {"volume": volume, "pool": pool, "node": node, "is_dead": request.is_dead}
             closed = pb.Closed(**self._lanes.volumes.call("close_volume", **closing))
-            fenced = list(closed.fenced)
-            self._effects.ended(KEY, pool, node, volume, was_present=closed.was_open, for_node=node, fenced=fenced)
+            self._effects.ended(KEY, pool, node, volume, was_present=closed.was_open, fenced=list(closed.fenced))
         return closed
 
     def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
@@ -184,7 +183,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         with self._holding(context, volume):
             permit = self._admission.admit(admission.snapshot(volume, snapshot), request.permit)
             arguments = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
-            with self._effects.under(permit, SNAPSHOT, pool, volume, snapshot, volume=volume, size_bytes=size):
+            with self._effects.under(permit, SNAPSHOT, pool, volume, snapshot, size_bytes=size):
                 found = self._lanes.volumes.call("ensure_snapshot", **arguments)
         return pb.SnapshotState(volume_id=volume, **found)
 
@@ -193,7 +192,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         with self._holding(context, volume):
             arguments = {"volume": volume, "pool": pool, "snapshot": snapshot}
             was_present = self._lanes.volumes.call("remove_snapshot", **arguments)
-            self._effects.ended(SNAPSHOT, pool, volume, snapshot, was_present=was_present, volume=volume)
+            self._effects.ended(SNAPSHOT, pool, volume, snapshot, was_present=was_present)
         return pb.Removed(was_present=was_present)
 
     def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: grpc.ServicerContext) -> pb.SnapshotPage:

@@ -109,14 +109,16 @@ class Receipts:
             self._spool("closed", opening, measured)
         self.listener()
 
-    def resolve_intent(self, kind: str, resource_id: UUID | str, *, is_there: bool) -> None:
+    def resolve_intent(
+        self, kind: str, resource_id: UUID | str, *, is_there: bool, measured: Measured = MappingProxyType({})
+    ) -> None:
         """Resolve an intent without receipt: write `opened` if the resource exists, else forget the intent."""
         rows = self._state_store.execute(
             "SELECT kind, id, jti, generation FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id)
         )
         for intent in map(_opening, rows):
             if is_there:
-                self.opened(intent, {"is_interrupted": True})
+                self.opened(intent, {"is_interrupted": True, **measured})
             else:
                 self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id))
 

@@ -40,12 +40,12 @@ SIZE = 8 * MIB
 
 
 class Killed(BaseException):
-    """Of the agent's process."""
+    """End the agent's process at once."""
 
 
 @dataclass
 class FakeCluster:
-    """What worker processes do, with names in memory. `kills`: the call after whose effect the agent is killed."""
+    """Do what worker processes do, with names in memory. `kills`: the call after whose effect the agent is killed."""
 
     present: set[tuple[str, ...]] = field(default_factory=set)
     unfinished: list[dict[str, object]] = field(default_factory=list)
@@ -237,8 +237,8 @@ def test_volume_key_and_snapshot_have_receipts(agent: Agent) -> None:
         ("closed", "key", volume),
         ("closed", "cluster-volume", volume),
     ]
-    nodes = [each["measured"].get("for_node") for each in agent.documents() if each["kind"] == "key"]
-    assert nodes == [NODE, OTHER, NODE, None], "the last one goes with the volume"
+    nodes = [each["measured"]["for_node"] for each in agent.documents() if each["kind"] == "key"]
+    assert nodes == [NODE, OTHER, NODE, OTHER], "the last one goes with the volume"
     assert not agent.receipts.openings("key") and not agent.receipts.intents()
 
 
@@ -295,7 +295,7 @@ def test_interrupted_effect_has_a_receipt_after_the_next_call(agent: Agent, way:
     else:
         agent.remove_snapshot(volume, snapshot)
         assert agent.events() == [("opened", "snapshot", snapshot), ("closed", "snapshot", snapshot)]
-        assert agent.documents()[0]["measured"] == {"is_interrupted": True}
+        assert agent.documents()[0]["measured"] == {"is_interrupted": True, "pool": POOL, "volume": volume}
     assert not agent.receipts.intents()
 
 
@@ -352,7 +352,13 @@ def test_content_that_leaves_has_a_receipt_before_the_first_byte(agent: Agent) -
     assert len(list(parts)) == 2
     closed = agent.documents()[1]
     assert (closed["event"], closed["jti"]) == ("closed", jti_of(permit))
-    assert closed["measured"] == {"pool": POOL, "sent_bytes": 4096, "sha256": "0" * 64, "is_whole": True}
+    assert closed["measured"] == {
+        "pool": POOL,
+        "volume": volume,
+        "sent_bytes": 4096,
+        "sha256": "0" * 64,
+        "is_whole": True,
+    }
 
 
 def test_reading_that_is_given_up_says_so(agent: Agent) -> None:
@@ -362,7 +368,7 @@ def test_reading_that_is_given_up_says_so(agent: Agent) -> None:
     parts = agent.servicer.ReadSnapshot(request, CONTEXT)
     next(parts)
     cast(Any, parts).close()
-    assert agent.documents()[1]["measured"] == {"pool": POOL, "is_whole": False}
+    assert agent.documents()[1]["measured"] == {"pool": POOL, "volume": volume, "is_whole": False}
 
 
 def test_image_is_opened_once_and_closed(agent: Agent) -> None:
