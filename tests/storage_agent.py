@@ -26,17 +26,19 @@ from django.conf import settings
 from agents.node import enrol, pki
 from agents.node.errors import AdapterError, AgentError, Conflict, ImageRefused, TrustOlder, VolumeInUse
 from agents.node.serving import listen
+from agents.node.trust.keys import NodeKey
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage.errors import (
+    GenerationStale,
     ImageMissing,
     OwnAddress,
-    RevertStale,
     RevertUnfinished,
     SnapshotMissing,
     VolumeMissing,
 )
 from agents.storage.servicer import CAPABILITIES
+from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
@@ -81,11 +83,12 @@ class FakeRevert:
 
 @dataclass(frozen=True)
 class FakePool:
-    """The volumes of a pool: sizes, versions of contents, and the nodes that have a key."""
+    """The volumes of a pool: sizes, versions of contents, the nodes that have a key, and newest generations."""
 
     volumes: dict[UUID, int] = field(default_factory=dict)
     contents: dict[UUID, int] = field(default_factory=dict)
     keys: dict[UUID, set[UUID]] = field(default_factory=dict)
+    generations: dict[UUID, int] = field(default_factory=dict)
 
 
 MIXTURE = -1  # the content of a volume while a revert copies
@@ -114,9 +117,11 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.snapshots: dict[UUID, FakeSnapshot] = {}
         self.reverts: dict[UUID, FakeRevert] = {}
         self.closed: dict[UUID, int] = {}
+        self.generations: dict[UUID, int] = {}
         self.open_to_write: set[UUID] = set()
         self.permits: dict[str, bytes] = {}
         self.keys: dict[UUID, set[UUID]] = {}
+        self.receipts: list[pb.Receipt] = []
         self.others: dict[str, FakePool] = {}
         self.calls: list[str] = []
         self.failure: AgentError | None = None
@@ -128,9 +133,8 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.parts_sent: int | None = None
         self.fenced: dict[str, int] = {}
         self.own_address = "10.0.7.21"
-        self.page = 200
+        self.page, self.held = 200, pb.StorageTrust()
         self.lost: set[tuple[str, UUID | None]] = set()
-        self.held = pb.StorageTrust()
 
     def enrol(self) -> None:
         request = enrol.request(self.folder, self.row.name).encode()
@@ -191,6 +195,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         if volume_id not in there.volumes:
             there.contents[volume_id] = self._cloned(request.snapshot) if request.HasField("snapshot") else 0
         there.volumes[volume_id] = max(request.size_bytes, there.volumes.get(volume_id, 0))
+        there.generations[volume_id] = max(request.generation, there.generations.get(volume_id, 0))
         return self._answered(
             pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=there.volumes[volume_id]),
             "ensure",
@@ -231,6 +236,9 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         volume_id = UUID(request.volume_id)
         self._called("remove")
         there = self.at(request.pool)
+        if 0 < request.generation < there.generations.get(volume_id, 0):
+            raise GenerationStale("The volume has a newer generation.")
+        there.generations.pop(volume_id, None)
         there.keys.pop(volume_id, None)
         there.contents.pop(volume_id, None)
         return self._answered(
@@ -310,7 +318,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             raise VolumeInUse("A client has the volume open to write.")
         generation = int(str(read(request.permit.document).payload["gen"]))
         if generation <= self.closed.get(volume_id, -1):
-            raise RevertStale("The revert had not begun.")
+            raise GenerationStale("The revert had not begun.")
         if snapshot_id not in self.snapshots:
             raise SnapshotMissing("The volume has no such snapshot.")
         self.reverts[volume_id] = FakeRevert(snapshot_id, generation, request.size_bytes)
@@ -347,12 +355,25 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         extents = self.data.get(found.content, [(0, b"%d" % found.content)])
         yield from list(sent(found.size_bytes, extents))[: self.parts_sent]
 
+    def ListReceipts(self, request: pb.ListReceiptsRequest, context: grpc.ServicerContext) -> pb.ReceiptPage:
+        self.receipts = [each for each in self.receipts if each.number > request.after]
+        return pb.ReceiptPage(receipts=self.receipts[:2])
+
+    def sign_receipt(self, number: int, /, **changes: object) -> pb.Receipt:
+        """Add a receipt, of a snapshot unless `changes` name something else."""
+        key = NodeKey.load(str(self.row.pk), pki.load(self.folder).key)
+        payload = {"number": number, "jti": "", "node": key.id, "zone": self.row.zone_id, "event": "opened"}
+        payload |= {"kind": "snapshot", "resource": str(FSID), "generation": 1, "measured": {}}
+        payload["at"] = as_rfc3339(clock.now())
+        self.receipts.append(pb.Receipt(number=number, document=key.document("receipt", payload | changes)))
+        return self.receipts[-1]
+
     def add_pool(self, name: str) -> None:
         self.description.pools.append(storage_pool(name))
         self.others[name] = FakePool()
 
     def at(self, pool: str) -> FakePool:
-        return self.others.get(pool) or FakePool(self.volumes, self.contents, self.keys)
+        return self.others.get(pool) or FakePool(self.volumes, self.contents, self.keys, self.generations)
 
     @property
     def pools(self) -> dict[str, FakePool]:

@@ -143,7 +143,7 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("permit", "volume_id", "pool", "size_bytes", "image_sha256", "is_taken_over", "snapshot")
+    __slots__ = ("permit", "volume_id", "pool", "size_bytes", "image_sha256", "is_taken_over", "snapshot", "generation")
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
@@ -151,6 +151,7 @@ class EnsureVolumeRequest(_message.Message):
     IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
     IS_TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     permit: Permit
     volume_id: str
     pool: str
@@ -158,7 +159,8 @@ class EnsureVolumeRequest(_message.Message):
     image_sha256: str
     is_taken_over: bool
     snapshot: SnapshotSource
-    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., is_taken_over: _Optional[bool] = ..., snapshot: _Optional[_Union[SnapshotSource, _Mapping]] = ...) -> None: ...
+    generation: int
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., is_taken_over: _Optional[bool] = ..., snapshot: _Optional[_Union[SnapshotSource, _Mapping]] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class SnapshotSource(_message.Message):
     __slots__ = ("pool", "volume_id", "snapshot_id")
@@ -229,12 +231,14 @@ class Closed(_message.Message):
     def __init__(self, was_open: _Optional[bool] = ..., fenced: _Optional[_Iterable[str]] = ..., watchers: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RemoveVolumeRequest(_message.Message):
-    __slots__ = ("volume_id", "pool")
+    __slots__ = ("volume_id", "pool", "generation")
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     volume_id: str
     pool: str
-    def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
+    generation: int
+    def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class ListVolumesRequest(_message.Message):
     __slots__ = ("pool", "after")
@@ -391,6 +395,26 @@ class SnapshotEnd(_message.Message):
     sent_bytes: int
     sha256: str
     def __init__(self, sent_bytes: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...
+
+class ListReceiptsRequest(_message.Message):
+    __slots__ = ("after",)
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    after: int
+    def __init__(self, after: _Optional[int] = ...) -> None: ...
+
+class ReceiptPage(_message.Message):
+    __slots__ = ("receipts",)
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    receipts: _containers.RepeatedCompositeFieldContainer[Receipt]
+    def __init__(self, receipts: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("number", "document")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    document: bytes
+    def __init__(self, number: _Optional[int] = ..., document: _Optional[bytes] = ...) -> None: ...
 
 class FenceNodeRequest(_message.Message):
     __slots__ = ("addresses", "seconds")

@@ -109,6 +109,11 @@ class StorageStub:
                 request_serializer=agents_dot_protocol_dot_storage__pb2.ReadSnapshotRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_storage__pb2.SnapshotPart.FromString,
                 _registered_method=True)
+        self.ListReceipts = channel.unary_unary(
+                '/andromede.storage.v1.Storage/ListReceipts',
+                request_serializer=agents_dot_protocol_dot_storage__pb2.ListReceiptsRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_storage__pb2.ReceiptPage.FromString,
+                _registered_method=True)
         self.FenceNode = channel.unary_unary(
                 '/andromede.storage.v1.Storage/FenceNode',
                 request_serializer=agents_dot_protocol_dot_storage__pb2.FenceNodeRequest.SerializeToString,
@@ -162,7 +167,8 @@ class StorageServicer:
 
     def OpenVolume(self, request, context):
         """Makes the key with which the node of the permit opens this volume and nothing else; the same key while it exists. What has a
-        volume open that nobody is to have open is fenced first.
+        volume open that nobody is to have open is fenced first. Of a volume that moves (permit for volume.move) the key has a name of
+        its pool: the volume may be open in two pools of the cluster.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,7 +182,8 @@ class StorageServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveVolume(self, request, context):
-        """Moves the volume to the trash, which the agent empties by itself. Refused while it is open (FAILED_PRECONDITION).
+        """Moves the volume to the trash, which the agent empties by itself. Refused while it is open (FAILED_PRECONDITION), and when
+        EnsureVolume had a newer generation of it (FAILED_PRECONDITION, storage.stale_generation): then the call is late.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,6 +239,14 @@ class StorageServicer:
     def ReadSnapshot(self, request, context):
         """Sends the content of the snapshot, with what it has of its parents: the header, what is written in the order of the offsets,
         and the end. A stream without the end is not whole. Of an older agent (UNIMPLEMENTED): no capability "snapshot-reads".
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReceipts(self, request, context):
+        """The receipts after a number, in their order; the agent forgets those up to it, which the caller keeps. Refused when it never gave
+        that number. Of an older agent (UNIMPLEMENTED): no capability "receipts".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -327,6 +342,11 @@ def add_StorageServicer_to_server(servicer, server):
                     servicer.ReadSnapshot,
                     request_deserializer=agents_dot_protocol_dot_storage__pb2.ReadSnapshotRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_storage__pb2.SnapshotPart.SerializeToString,
+            ),
+            'ListReceipts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReceipts,
+                    request_deserializer=agents_dot_protocol_dot_storage__pb2.ListReceiptsRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_storage__pb2.ReceiptPage.SerializeToString,
             ),
             'FenceNode': grpc.unary_unary_rpc_method_handler(
                     servicer.FenceNode,
@@ -744,6 +764,33 @@ class Storage:
             '/andromede.storage.v1.Storage/ReadSnapshot',
             agents_dot_protocol_dot_storage__pb2.ReadSnapshotRequest.SerializeToString,
             agents_dot_protocol_dot_storage__pb2.SnapshotPart.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReceipts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.storage.v1.Storage/ListReceipts',
+            agents_dot_protocol_dot_storage__pb2.ListReceiptsRequest.SerializeToString,
+            agents_dot_protocol_dot_storage__pb2.ReceiptPage.FromString,
             options,
             channel_credentials,
             insecure,

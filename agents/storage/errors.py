@@ -54,8 +54,8 @@ class SizeDiffers(Conflict):
     code = "storage.size_differs"
 
 
-class RevertStale(Conflict):
-    """The volume was reverted for a newer generation since, or for this one to another snapshot."""
+class GenerationStale(Conflict):
+    """The call is for an older generation of the volume than an earlier one; or it was reverted to another snapshot."""
 
     code = "storage.stale_generation"
 
@@ -94,7 +94,7 @@ OF_WORKERS: dict[str, type[AgentError]] = {
         ImageMissing,
         SnapshotMissing,
         SizeDiffers,
-        RevertStale,
+        GenerationStale,
         RevertUnfinished,
         OwnAddress,
         ImageInUse,

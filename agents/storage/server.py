@@ -15,10 +15,12 @@ from agents.node.serving import OPTIONS, listen, lock_alone
 from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock
 from agents.node.trust.documents import Authority
-from agents.node.trust.keys import root_verifier
+from agents.node.trust.keys import NodeKey, root_verifier
+from agents.node.trust.receipts import Receipts
 from agents.protocol import storage_pb2_grpc
 from agents.storage.admission import Admission
 from agents.storage.background import Background
+from agents.storage.effects import Effects
 from agents.storage.flattening import Flattening
 from agents.storage.images import Images
 from agents.storage.servicer import Lanes, Servicer
@@ -100,17 +102,22 @@ def serve(config: Config) -> Server:
     lock = lock_alone(config.state_dir, "storage-agent")
     state_store = StateStore(config.state_dir / "ledger.sqlite")
     authority = Authority(str(identity.node_id), identity.zone, root_verifier(credentials.root))
+    key = NodeKey.load(str(identity.node_id), credentials.key)
+    effects = Effects(Receipts(state_store, key, zone=identity.zone, clock=config.clock))
     lanes = Lanes(*(Workers(config.access, count=count, limit_s=config.limit_s) for count in WORKERS))
     locks = ResourceLocks()
     trash = Trash(lanes.copies, config.pools, interval_s=config.trash_interval_s)
     flattening = Flattening(lanes.flattening, config.pools, locks=locks, interval_s=config.trash_interval_s)
-    reverting = UnfinishedReverts(lanes.copies, config.pools, locks=locks, interval_s=config.trash_interval_s)
+    reverting = UnfinishedReverts(
+        lanes.copies, config.pools, locks=locks, effects=effects, interval_s=config.trash_interval_s
+    )
     reverting.wake()  # an agent that was killed may have left some
     folder = config.state_dir / "incoming"
     servicer = Servicer(
         config.pools,
         lanes=lanes,
         admitting=Admission(state_store, authority, config.clock),
+        effects=effects,
         images=Images(folder, workers=lanes.volumes, copying=lanes.copies, max_bytes=config.image_max_bytes),
         trash=trash,
         flattening=flattening,

@@ -14,6 +14,7 @@ from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage import admission, decoding
 from agents.storage.admission import Admission
+from agents.storage.effects import IMAGE, KEY, REVERT, SNAPSHOT, VOLUME, Effects
 from agents.storage.errors import CallerGone, ClusterFailed, ClusterSilent
 from agents.storage.flattening import Flattening
 from agents.storage.images import Images
@@ -21,7 +22,8 @@ from agents.storage.snapshot_parts import snapshot_parts
 from agents.storage.trash import Trash
 from agents.storage.workers import Workers
 
-CAPABILITIES = ("snapshots", "snapshot-lists", "instance-snapshots", "snapshot-reads", "pool-moves")
+CAPABILITIES = ("snapshots", "snapshot-lists", "instance-snapshots", "snapshot-reads", "pool-moves", "receipts")
+RECEIPTS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,13 @@ class Lanes:
 class Servicer(storage_pb2_grpc.StorageServicer):
     """`pools`: those that are served."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it joins, by name
         self,
         pools: tuple[str, ...],
         *,
         lanes: Lanes,
         admitting: Admission,
+        effects: Effects,
         images: Images,
         trash: Trash,
         flattening: Flattening,
@@ -55,6 +58,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         self._pools = pools
         self._lanes = lanes
         self._admission = admitting
+        self._effects = effects
         self._images = images
         self._trash = trash
         self._flattening = flattening
@@ -95,15 +99,18 @@ class Servicer(storage_pb2_grpc.StorageServicer):
             raise BadRequest("header", "the first message carries the header")
         spec, pool = image(first.header), self._pool(first.header)
         with self._holding(context, images=(spec.sha256,)):
-            self._admission.admit(admission.image(spec.sha256), first.header.permit)
-            status = self._images.ensure(spec, pool, image_parts(request_iterator))
+            permit = self._admission.admit(admission.image(spec.sha256), first.header.permit)
+            with self._effects.under(permit, IMAGE, pool, spec.sha256, size_bytes=spec.size_bytes):
+                status = self._images.ensure(spec, pool, image_parts(request_iterator))
         return pb.ImageState(sha256=status.sha256, size_bytes=status.size_bytes, was_cached=status.was_cached)
 
     def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
         pool, sha256 = self._pool(request), digest("sha256", request.sha256)
         with self._holding(context, images=(sha256,)):
             removal = {"pool": pool, "sha256": sha256, "pools": self._pools}
-            return pb.Removed(was_present=self._lanes.copies.call("remove_image", **removal))
+            was_present = self._lanes.copies.call("remove_image", **removal)
+            self._effects.ended(IMAGE, pool, sha256, was_present=was_present)
+        return pb.Removed(was_present=was_present)
 
     # ---- volumes
 
@@ -127,8 +134,11 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         volumes = [volume, snapshot["volume"]] if snapshot else [volume]
         source = {"image": sha256} if sha256 else snapshot
         with self._holding(context, *volumes, images=images):
-            self._admission.admit(action, request.permit)
-            found = self._lanes.volumes.call("ensure_volume", volume=volume, pool=pool, source=source, **spec)
+            permit = self._admission.admit(action, request.permit)
+            arguments = {"volume": volume, "pool": pool, "source": source, "generation": request.generation}
+            measured = {"size_bytes": request.size_bytes, "source": source}
+            with self._effects.under(permit, VOLUME, pool, volume, **measured):
+                found = self._lanes.volumes.call("ensure_volume", **arguments, **spec)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
 
     def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
@@ -137,7 +147,8 @@ class Servicer(storage_pb2_grpc.StorageServicer):
             permit = self._admission.admit(admission.opening(volume), request.permit)
             node = decoding.node_id(permit.aud)
             opening = {"volume": volume, "pool": pool, "node": node, "is_moving": permit.op in admission.MOVE_OPS}
-            found = self._lanes.volumes.call("open_volume", **opening)
+            with self._effects.under(permit, KEY, pool, node, volume):
+                found = self._lanes.volumes.call("open_volume", **opening)
         key = found.pop("key").encode()
         return pb.VolumeKey(key=key, pool=pool, image=volume, **found)
 
@@ -146,12 +157,16 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         node = decoding.node_id(request.node_id)
         with self._holding(context, volume):
             closing = {"volume": volume, "pool": pool, "node": node, "is_dead": request.is_dead}
-            return pb.Closed(**self._lanes.volumes.call("close_volume", **closing))
+            closed = pb.Closed(**self._lanes.volumes.call("close_volume", **closing))
+            self._effects.ended(KEY, pool, node, volume, was_present=closed.was_open, fenced=list(closed.fenced))
+        return closed
 
     def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
         with self._holding(context, volume):
-            was_present = self._lanes.volumes.call("remove_volume", volume=volume, pool=pool)
+            removal = {"volume": volume, "pool": pool, "generation": request.generation}
+            was_present = self._lanes.volumes.call("remove_volume", **removal)
+            self._effects.volume_removed(pool, volume, was_present=was_present)
         self._trash.wake()
         return pb.Removed(was_present=was_present)
 
@@ -166,15 +181,19 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         volume, pool, snapshot = self._snapshot(request)
         size = volume_size(request.size_bytes)
         with self._holding(context, volume):
-            self._admission.admit(admission.snapshot(volume, snapshot), request.permit)
+            permit = self._admission.admit(admission.snapshot(volume, snapshot), request.permit)
             arguments = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
-            return pb.SnapshotState(volume_id=volume, **self._lanes.volumes.call("ensure_snapshot", **arguments))
+            with self._effects.under(permit, SNAPSHOT, pool, volume, snapshot, size_bytes=size):
+                found = self._lanes.volumes.call("ensure_snapshot", **arguments)
+        return pb.SnapshotState(volume_id=volume, **found)
 
     def RemoveSnapshot(self, request: pb.RemoveSnapshotRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume, pool, snapshot = self._snapshot(request)
         with self._holding(context, volume):
             arguments = {"volume": volume, "pool": pool, "snapshot": snapshot}
-            return pb.Removed(was_present=self._lanes.volumes.call("remove_snapshot", **arguments))
+            was_present = self._lanes.volumes.call("remove_snapshot", **arguments)
+            self._effects.ended(SNAPSHOT, pool, volume, snapshot, was_present=was_present)
+        return pb.Removed(was_present=was_present)
 
     def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: grpc.ServicerContext) -> pb.SnapshotPage:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
@@ -189,23 +208,38 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         with self._holding(context, volume):
             permit = self._admission.admit(action, request.permit)
             arguments = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
-            found = self._lanes.copies.call("revert_volume", generation=permit.gen, **arguments)
+            with self._effects.under(permit, REVERT, pool, volume, snapshot=snapshot, size_bytes=size):
+                found = self._lanes.copies.call("revert_volume", generation=permit.gen, **arguments)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
 
     def FinishRevert(self, request: pb.FinishRevertRequest, context: grpc.ServicerContext) -> pb.FinishedRevert:
         volume, pool, snapshot = self._snapshot(request)
         with self._holding(context, volume):
             arguments = {"volume": volume, "pool": pool, "snapshot": snapshot, "generation": request.generation}
-            return pb.FinishedRevert(has_begun=self._lanes.copies.call("finish_revert", **arguments))
+            has_begun = self._lanes.copies.call("finish_revert", **arguments)
+            self._effects.settle(REVERT, pool, volume, has_happened=has_begun)
+        return pb.FinishedRevert(has_begun=has_begun)
 
     def ReadSnapshot(self, request: pb.ReadSnapshotRequest, context: grpc.ServicerContext) -> Iterator[pb.SnapshotPart]:
         volume, pool, snapshot = self._snapshot(request)
         # Its lock is only for a moment: others use the volume while it is read.
         with self._flattening.kept_from(volume):
             with self._holding(context, volume):
-                self._admission.admit(admission.reading(volume, snapshot), request.permit)
+                permit = self._admission.admit(admission.reading(volume, snapshot), request.permit)
             arguments = {"volume": volume, "pool": pool, "snapshot": snapshot}
-            yield from snapshot_parts(self._lanes.reads.stream("read_snapshot", **arguments))
+            with self._effects.reading(permit, pool, volume, snapshot) as sent:
+                for part in snapshot_parts(self._lanes.reads.stream("read_snapshot", **arguments)):
+                    if part.HasField("end"):
+                        sent |= {"sent_bytes": part.end.sent_bytes, "sha256": part.end.sha256, "is_whole": True}
+                    yield part
+
+    # ---- receipts
+
+    def ListReceipts(self, request: pb.ListReceiptsRequest, context: grpc.ServicerContext) -> pb.ReceiptPage:
+        receipts = self._effects.receipts
+        receipts.acknowledge(request.after)
+        found = receipts.after(request.after, limit=RECEIPTS_AT_ONCE)
+        return pb.ReceiptPage(receipts=[pb.Receipt(number=number, document=document) for number, document in found])
 
     # ---- fencing
 

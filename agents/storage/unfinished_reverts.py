@@ -7,6 +7,7 @@ from typing import Any
 from agents.node.errors import AgentError
 from agents.node.locks import ResourceLocks
 from agents.storage.background import Background
+from agents.storage.effects import REVERT, Effects
 from agents.storage.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -15,10 +16,13 @@ log = logging.getLogger(__name__)
 class UnfinishedReverts(Background):
     """Runs in a thread of its own. `locks`: of the calls; it holds that of the volume that it reverts."""
 
-    def __init__(self, workers: Workers, pools: Sequence[str], *, locks: ResourceLocks, interval_s: float) -> None:
+    def __init__(
+        self, workers: Workers, pools: Sequence[str], *, locks: ResourceLocks, effects: Effects, interval_s: float
+    ) -> None:
         super().__init__("reverting", pools, interval_s=interval_s)
         self._workers = workers
         self._locks = locks
+        self._effects = effects
 
     def work(self, pool: str) -> None:
         for each in self._workers.call("unfinished_reverts", pool=pool):
@@ -32,5 +36,6 @@ class UnfinishedReverts(Background):
             except AgentError as exc:
                 log.warning("revert not finished", extra={"facts": facts | {"problem": exc.message}})
                 return
+            self._effects.settle(REVERT, pool, revert["volume"], has_happened=is_finished)
         if is_finished:
             log.info("revert finished", extra={"facts": facts})

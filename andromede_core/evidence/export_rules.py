@@ -43,10 +43,14 @@ from andromede_core.policy.evaluation import Copy, Evaluation, evaluate, failure
 from andromede_core.policy.roles import ROLES_OF
 
 RECEIPT = "receipt"  # of the signed document
+STORAGE = "storage"  # the agent of a cluster, which signs receipts as nodes do
 # A node takes a permit before its end, and writes the receipt when the work is done: at once, or when a disk is copied.
 WORK = timedelta(minutes=5)
 COPYING = timedelta(hours=1)
-COPIED = ("image", "volume")
+COPIED = ("image", "volume", "cluster-volume", "revert")
+# What only storage agents do, under the permits of nodes of their zone; both import images.
+IN_CLUSTERS = frozenset({"cluster-volume", "key", "snapshot", "revert", "reading"})
+IMAGE = "image"
 # No other resource is on the node with theirs yet, so no classification of another one can be removed meanwhile.
 ALONE = ("instance.create", "volume.create", "volume.grow", "volume.retype", "volume.move", "volume.revert")
 FIRST_HEAD = 2  # the version that the first policy of a stream begins
@@ -127,7 +131,8 @@ class Judge:
     authority: Authority
     organization: str
     charters: dict[str, list[Charter]] = field(default_factory=dict)
-    nodes: dict[str, Verify] = field(default_factory=dict)
+    nodes: dict[str, list[tuple[int, Verify]]] = field(default_factory=dict)  # of each its keys, and where they begin
+    storage_agents: set[str] = field(default_factory=set)  # of the nodes
     fact_history: FactHistory = field(default_factory=FactHistory)
     epochs: VersionHistory = field(default_factory=VersionHistory)
     heads: dict[str, VersionHistory] = field(default_factory=dict)
@@ -187,8 +192,10 @@ class Judge:
             charter = read_charter(self.authority.by_root(body, "charter"))
             self.charters.setdefault(charter.node, []).append(charter)
         elif event == "enrolled":
-            public = as_text(body.get("public_key"), "public_key", limit=1000)
-            self.nodes[as_text(body.get("node"), "node")] = verifier_of(public)
+            public, node = as_text(body.get("public_key"), "public_key", limit=1000), as_text(body.get("node"), "node")
+            self.nodes.setdefault(node, []).append((source.index, verifier_of(public)))
+            if body.get("agent") == STORAGE:
+                self.storage_agents.add(node)
 
     def _fact(self, source: Source) -> None:
         body = source.envelope.body
@@ -454,10 +461,7 @@ class Judge:
             as_text(body.get("zone"), "zone"),
             as_instant(body.get("at"), "at"),
         )
-        verify = self.nodes.get(node)
-        if verify is None:
-            raise Unsound(f"no key is known of the node {node}")
-        signed.check(RECEIPT, verify)
+        signed.check(RECEIPT, self._key_of(node, source))
         self._check_number(as_count(body.get("number"), "number", minimum=1, maximum=MAX), node, source)
         name = (node, body.get("kind"), body.get("resource"), body.get("jti"))
         if body.get("event") == "opened":
@@ -466,6 +470,22 @@ class Judge:
         elif body.get("event") == "closed" and body.get("kind") != "image" and name not in self.opened:
             # The receipt that opened an image may expire by its age alone, while the image is there.
             raise Unsound("the node closed what no receipt says it had opened under this permit")
+
+    def _key_of(self, node: str, source: Source) -> Verify:
+        """Return the key that the node had at the record: a storage agent that was enrolled anew has another one."""
+        keys = self.nodes.get(node)
+        if keys is None:
+            raise Unsound(f"no key is known of the node {node}")
+        before = [verify for index, verify in keys if index < source.index]
+        return before[-1] if before else keys[0][1]
+
+    def _check_place(self, permit: permits.Permit, *, node: str, zone: str, kind: object) -> None:
+        """Check that the node was the permit's, or the storage agent of a cluster of its zone, which holds volumes."""
+        is_of_cluster = node in self.storage_agents
+        if permit.zone != zone or (permit.aud != node and not is_of_cluster):
+            raise Unsound("its permit was for another place")
+        if kind != IMAGE and (kind in IN_CLUSTERS) != is_of_cluster:
+            raise Unsound(f"what signed it opens no {kind}")
 
     def _check_number(self, number: int, node: str, source: Source) -> None:
         """Check that receipts of a node come in order, each once, among those of one organization."""
@@ -481,8 +501,7 @@ class Judge:
         permit = self.permitted.get(as_text(body.get("jti"), "jti"))
         if permit is None:
             raise Unsound(f"the node acted under a permit that was not recorded: {body.get('jti')}")
-        if (permit.aud, permit.zone) != (node, zone):
-            raise Unsound("its permit was for another place")
+        self._check_place(permit, node=node, zone=zone, kind=body.get("kind"))
         listed = {name for kind in permits.CONTENTS for name in getattr(permit.contents, kind)}
         if as_text(body.get("resource"), "resource") not in {permit.resource, *listed}:
             raise Unsound("its permit does not name the resource")
@@ -490,8 +509,14 @@ class Judge:
             raise Unsound(f"its permit lacks the signature of a sentinel for {', '.join(sorted(classifications))}")
         if at < permit.nbf - CLOCKS_APART:
             raise Unsound("it is older than its permit")
-        if at > permit.exp + (COPYING if body.get("kind") in COPIED else WORK):
+        if at > permit.exp + (COPYING if body.get("kind") in COPIED else WORK) and not _is_interrupted(body):
             raise Unsound(f"its permit had ended at {as_rfc3339(permit.exp)}")
+
+
+def _is_interrupted(body: Mapping[str, object]) -> bool:
+    """Tell if the agent died before it could write the receipt, which is then of the time when it found out."""
+    measured = body.get("measured")
+    return isinstance(measured, Mapping) and measured.get("is_interrupted") is True
 
 
 def _without_sentinels(keyset: Keyset) -> Keyset:

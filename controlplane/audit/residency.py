@@ -11,9 +11,10 @@ A guest uses memory and processors while it runs; its root disk has a location f
 the guest runs or not. The disk has an id and receipts of its own: the first volume that a permit for the guest lists is
 its root disk. A rebuilt guest has had several, and one that boots from a volume none: the volume has its own history.
 
-A snapshot is in a pool, behind no node, from its moment to its erasure. The records of both state what the storage
-agent answered, which it does not sign: such an interval is only declared. An image that is made of a volume has one
-too, while it is being made: a snapshot that is removed again.
+A snapshot is in a pool, behind no node, from its moment to its erasure. Receipts of the storage agent prove it. The
+records of both state what an agent answered: without a receipt, as of an agent of an earlier release, such an interval
+is only declared. An image that is made of a volume has one too, while it is being made: a snapshot that is removed
+again.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -86,9 +87,10 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A receipt, or the record of a snapshot, whose `node` is empty. `record` is the id of its evidence record.
+    """A receipt, or the record of a snapshot. `record` is the id of its evidence record.
 
-    `disk` is empty if it is not about a disk.
+    `node` is empty if it is about a snapshot, `disk` if it is not about a disk. `is_signed`: by the node or the storage
+    agent.
     """
 
     record: str
@@ -100,6 +102,7 @@ class Receipt:
     role: str
     disk: str
     at: datetime
+    is_signed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +314,7 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
         Receipt(
             record=record,
             jti=_text(body, "jti"),
-            node=_text(body, "node"),
+            node="" if role == SNAPSHOT else _text(body, "node"),
             zone=_text(body, "zone"),
             is_opening=event == "opened",
             kind=_text(body, "kind"),
@@ -342,6 +345,7 @@ def _read_copy(body: Mapping[str, object], record: Mapping[str, object], evidenc
             role=SNAPSHOT,
             disk="",
             at=at,
+            is_signed=False,
         )
     )
 
@@ -374,7 +378,10 @@ def _proven(evidence: Evidence) -> list[Interval]:
             if receipt.role in SINGLE and permit is not None and permit.is_evacuation:
                 left = [each for each in still_open if each[:2] == location[:2] and each[2] != receipt.node]
                 ended += [replace(still_open.pop(each), end=receipt.at) for each in left]
-            still_open.setdefault(location, _opened(receipt, evidence))
+            opened = _opened(receipt, evidence)
+            before = still_open.setdefault(location, opened)
+            if before.state == "claimed":  # a snapshot, by the record; the receipt may be later by a moment
+                still_open[location] = replace(opened, start=before.start)
         elif location in still_open:
             ended.append(replace(still_open.pop(location), end=receipt.at, close_receipt=receipt.record))
     return [*ended, *still_open.values()]
@@ -395,7 +402,7 @@ def _opened(receipt: Receipt, evidence: Evidence) -> Interval:
         permit=permit.jti if permit else "",
         open_receipt=receipt.record,
         close_receipt="",
-        state="claimed" if is_copy else "proven",
+        state="proven" if receipt.is_signed else "claimed",
         is_compliant=is_permitted and _is_admitted(permit, evidence),
     )
 

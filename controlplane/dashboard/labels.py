@@ -197,6 +197,7 @@ STATE_BADGES = {
     "storage-cluster.nearly-full": _warn(_("nearly full")),
     "storage-cluster.missing-volume": _bad(_("a volume is missing")),
     "storage-cluster.missing-snapshot": _bad(_("a snapshot is missing")),
+    "storage-cluster.receipt-invalid": _bad(_("a receipt is wrong")),
     "storage-cluster.node-not-fenced": _warn(_("a node cannot be fenced by its addresses")),
     "cordoned": _warn(_("cordoned")),
     "unattested": _bad(_("not attested")),

@@ -71,13 +71,15 @@ ROLES: Mapping[str, Rights] = {
             "announcers_announcementsdocument",
             "nodes_trustdocument",
             "nodes_receipt",
+            "storage_clusters_storagereceipt",
             "audit_checkpoint",
             "audit_merklenode",
             "audit_witness",
             "metrics_*",
             *HISTORY,
         ),
-        removes=(  # deleted with their network or group
+        removes=(  # deleted with their network, group or storage cluster
+            "storage_clusters_storagereceipt",
             "network_segment",
             "network_segmentcopy",
             "network_portrulesdocument",

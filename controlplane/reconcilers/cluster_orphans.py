@@ -193,7 +193,7 @@ def _discard(pool: Pool, row: Orphan) -> bool:
     if expected_resources.in_pool(pool, [row.resource_id]):
         return cancel_discard(row)
     try:
-        was_present = volume_calls.remove_volume(pool, row.resource_id)
+        was_present = volume_calls.remove_volume(pool, row.resource_id, generation=0)
     except StorageClusterRefused as exc:
         if exc.facts.get("agent_code") != IN_USE:
             raise

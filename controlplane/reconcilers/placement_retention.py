@@ -20,11 +20,12 @@ from controlplane.operations.fair_queue import LIVE
 # The highest number of a node stays, since its next receipts follow it; a receipt without a valid signature is an
 # incident, and stays.
 RECEIPTS = """
-SELECT id FROM nodes_receipt AS old
+SELECT id FROM {table} AS old
 WHERE id > %(after)s AND id < %(first)s AND created_at < %(before)s AND is_genuine
-AND EXISTS (SELECT FROM nodes_receipt WHERE node_id = old.node_id AND number > old.number)
+AND EXISTS (SELECT FROM {table} WHERE {signer} = old.{signer} AND number > old.number)
 ORDER BY id LIMIT %(portion)s
 """
+TABLES = {"nodes_receipt": "node_id", "storage_clusters_storagereceipt": "cluster_id"}
 # The last permit of a project on a node stays: it shows which images in the node's cache are the project's.
 PERMITS = f"""
 SELECT id FROM placement_permit AS old
@@ -53,19 +54,27 @@ ORDER BY id LIMIT %(portion)s
 def reconcile() -> int:
     """Return how many rows were deleted. The order matters: a decision stays as long as a permit rests on it."""
     limit = retention.older_than(settings.PLACEMENT_RETENTION_DAYS)
-    count = sum(retention.delete("nodes_receipt", ids) for ids in retention.id_batches(RECEIPTS, limit))
+    count = sum(_delete_receipts(table, signer, limit) for table, signer in TABLES.items())
     for ids in retention.id_batches(PERMITS, limit):
         still_open = _still_open(ids)
         count += retention.delete("placement_permit", [permit for permit in ids if permit not in still_open])
     return count + sum(retention.delete("placement_decision", ids) for ids in retention.id_batches(DECISIONS, limit))
 
 
+def _delete_receipts(table: str, signer: str, limit: Mapping[str, Any]) -> int:
+    query = RECEIPTS.format(table=table, signer=signer)
+    return sum(retention.delete(table, ids) for ids in retention.id_batches(query, limit))
+
+
 class OpenLocation(NamedTuple):
-    """A resource on a node that can be open at most once."""
+    """A resource on a node that can be open at most once; in a storage cluster `place` has its pool, and of a key the
+    node that it is for.
+    """
 
     node: str
     kind: str
     resource: str
+    place: str = ""
 
 
 def _still_open(permits: Sequence[UUID]) -> set[UUID]:
@@ -110,4 +119,6 @@ def _receipts(**filters: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _place(receipt: Mapping[str, Any]) -> OpenLocation:
-    return OpenLocation(str(receipt.get("node")), str(receipt.get("kind")), str(receipt.get("resource")))
+    measured = receipt.get("measured", {})
+    place = f"{measured.get('pool', '')}/{measured.get('for_node', '')}"
+    return OpenLocation(str(receipt.get("node")), str(receipt.get("kind")), str(receipt.get("resource")), place)

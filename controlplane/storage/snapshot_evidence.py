@@ -1,6 +1,7 @@
 """Evidence of when a snapshot was taken and erased, and of what left its cluster.
 
-A storage agent signs no receipts: the records state what it answered. All are inside the caller's transaction.
+The records state what the storage agent answered, beside its receipts, which agents of earlier releases do not sign.
+All are inside the caller's transaction.
 """
 
 from uuid import UUID

@@ -15,6 +15,8 @@ class StorageCluster(BaseModel):
     `facts_epoch`: of the agent's trust documents; `floor_issued_at`: of the last floor that it was sent;
     `charters_sent_at`: charters that were signed until then are sent. `problem`: the gravest of PROBLEMS in
     services.py; empty: none. `capabilities`: what the agent can do, by its last report, besides what all releases can.
+    `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the agent signs receipts; empty:
+    an earlier release has signed the certificate.
 
     Its pools are rows of nodes.Pool.
     """
@@ -38,6 +40,7 @@ class StorageCluster(BaseModel):
     charters_sent_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=32, blank=True)
     capabilities = ArrayField(models.CharField(max_length=64), default=list, db_default=[])
+    public_key = models.CharField(max_length=400, blank=True, default="", db_default="")
 
 
 class StorageClusterIncident(BaseModel):
@@ -96,3 +99,16 @@ class ClusterImage(BaseModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["pool", "sha256"], name="storage_clusters_image_once")]
+
+
+class StorageReceipt(BaseModel):
+    """A storage agent's signed receipt for work under a permit, as nodes.Receipt: its numbers have no gaps."""
+
+    cluster = models.ForeignKey(StorageCluster, models.CASCADE, related_name="receipts", db_index=False)
+    number = models.PositiveBigIntegerField()
+    jti = models.UUIDField(null=True)
+    document = models.BinaryField()
+    is_genuine = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["cluster", "number"], name="storage_clusters_receipt_once")]

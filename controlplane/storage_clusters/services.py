@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from django.conf import settings
 from django.db import transaction
 
+from controlplane.audit import evidence_log
 from controlplane.audit.services import record
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import Actor
@@ -39,7 +40,8 @@ PROBLEMS = (
 MISSING_VOLUME = "missing-volume"  # rows have a volume or root disk in a pool, and the cluster does not
 MISSING_SNAPSHOT = "missing-snapshot"  # a row has a snapshot of a volume in a pool, and the cluster does not
 NODE_NOT_FENCED = "node-not-fenced"  # the addresses of a fenced node cannot be refused, so its volumes are, one by one
-INCIDENT_KINDS = (*PROBLEMS, MISSING_VOLUME, MISSING_SNAPSHOT, NODE_NOT_FENCED)
+RECEIPT_INVALID = "receipt-invalid"  # a receipt of its storage agent is forged, replaced, out of order or unpermitted
+INCIDENT_KINDS = (*PROBLEMS, MISSING_VOLUME, MISSING_SNAPSHOT, NODE_NOT_FENCED, RECEIPT_INVALID)
 # The cluster does not answer its row's storage agent, or is another one.
 GONE = frozenset({SILENT, "refused", "fsid-changed", "fsid-taken"})
 OF_INCIDENTS = {"prefix": "storage", "field": "storage_cluster"}
@@ -109,6 +111,8 @@ def storage_cluster_certify(
 ) -> str:
     """Sign the certificate request of the cluster's storage agent, also for a renewal. Returns the certificate (PEM).
 
+    An agent that has lost its folder has another key, with which it signs receipts from now on.
+
     `ca_key`: the authority's, PEM, where it is not beside ca.crt.
 
     Raises:
@@ -120,7 +124,12 @@ def storage_cluster_certify(
     )
     cluster.certificate_sha256 = certificate.fingerprint(hashes.SHA256()).hex()
     cluster.certificate_expires_at = certificate.not_valid_after_utc
-    cluster.save(update_fields=["certificate_sha256", "certificate_expires_at"])
+    public_key = pki.public_key_of(certificate)
+    if public_key != cluster.public_key:
+        cluster.public_key = public_key
+        about = {"agent": "storage", "node": str(cluster.pk), "zone": cluster.zone_id, "public_key": public_key}
+        evidence_log.append("node", {"event": "enrolled", **about})
+    cluster.save(update_fields=["certificate_sha256", "certificate_expires_at", "public_key"])
     record(actor, "storage_cluster.certify", cluster.pk, name=cluster.name, zone=cluster.zone_id)
     return pki.as_pem(certificate)
 
@@ -198,6 +207,14 @@ def record_node_not_fenced(cluster: StorageCluster, node: str, *, is_so: bool) -
         rows.update(ended_at=clock.now())
     elif not rows.update(observed_at=clock.now()):
         open_incident(row, NODE_NOT_FENCED, **OF_INCIDENTS, name=node)
+
+
+@transaction.atomic
+def record_receipt_invalid(cluster: StorageCluster, name: str) -> None:
+    """Open an incident about a receipt of the cluster's storage agent. `name`: its number, and what is wrong."""
+    row = StorageCluster.objects.select_for_update().get(pk=cluster.pk)
+    if not row.incidents.filter(ended_at=None, kind=RECEIPT_INVALID, name=name).update(observed_at=clock.now()):
+        open_incident(row, RECEIPT_INVALID, **OF_INCIDENTS, name=name)
 
 
 def missing_volumes(ids: Collection[UUID]) -> set[UUID]:

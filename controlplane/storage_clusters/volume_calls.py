@@ -96,12 +96,13 @@ def close_volume(pool: Pool, volume_id: UUID, *, node_id: UUID, is_dead: bool) -
     return closed
 
 
-def remove_volume(pool: Pool, volume_id: UUID) -> bool:
+def remove_volume(pool: Pool, volume_id: UUID, *, generation: int) -> bool:
     """Move the volume to the cluster's trash, which the agent empties. False: there was none.
 
-    Raises as ensure_image.
+    `generation` 0: whatever is there. Raises as ensure_image; StorageClusterRefused: a newer generation of the volume
+    is there, or a client has it open.
     """
-    request = pb.RemoveVolumeRequest(volume_id=str(volume_id), pool=pool.name)
+    request = pb.RemoveVolumeRequest(volume_id=str(volume_id), pool=pool.name, generation=generation)
     with stub_of_pool(pool) as stub:
         return bool(stub.RemoveVolume(request, **terms()).was_present)
 

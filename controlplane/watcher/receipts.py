@@ -1,15 +1,19 @@
-"""Receipts: a node's signed records of work under a permit.
+"""Receipts: signed records of a node, or of a storage agent, of work under a permit.
 
 Each is stored, also one that is not valid, and becomes evidence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Model
 
 from agents.protocol import agent_pb2 as pb
+from agents.protocol import storage_pb2
 from andromede_core.documents import signed
 from andromede_core.documents.signed import BadDocument, Signed
 from controlplane.audit import evidence_log
@@ -20,6 +24,7 @@ from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node, Receipt
 from controlplane.nodes.selectors import NODE
+from controlplane.storage_clusters.models import StorageCluster, StorageReceipt
 
 KIND = "receipt"
 FORGED, GAP, UNPERMITTED = "receipt-forged", "receipt-gap", "receipt-unpermitted"
@@ -34,6 +39,21 @@ FROM (SELECT) AS always LEFT JOIN (
 """
 # Project and organization of a permit.
 Owners = tuple[UUID, UUID]
+AnyReceipt = pb.Receipt | storage_pb2.Receipt
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A node, or the storage agent of a cluster. `table`: of its receipts, which are those `of_signer`.
+
+    `report`: opens an incident of a kind, with a name and facts. `owners_of`: of a permit that lets it do something.
+    """
+
+    row: Node | StorageCluster
+    table: type[Receipt] | type[StorageReceipt]
+    of_signer: Mapping[str, Any]
+    report: Callable[..., object]
+    owners_of: Callable[[UUID], Owners | None]
 
 
 def last_number(node_id: UUID) -> int:
@@ -81,40 +101,56 @@ def _read_permits(node: Node, named: Sequence[UUID]) -> tuple[int, dict[UUID, Ow
     return rows[0][0], {permit: (project, organization) for _, permit, project, organization in rows if permit}
 
 
-@transaction.atomic
 def record_receipt(node: Node, receipt: pb.Receipt) -> None:
+    """Store one receipt of a node. Raises as `record`."""
+    record(_signer(node), receipt)
+
+
+def _signer(node: Node) -> Signer:
+    return Signer(
+        node,
+        Receipt,
+        {"node": node},
+        partial(incidents.report, node),
+        lambda jti: _read_permits(node, [jti])[1].get(jti),
+    )
+
+
+@transaction.atomic
+def record(signer: Signer, receipt: AnyReceipt) -> None:
     """Store one receipt. Idempotent; another receipt with the same number is an incident.
 
     So is one with another number in its document: it was shown before, or replaces one that is withheld.
     """
-    document = _document(node, receipt)
+    document = _document(signer.row, receipt)
     payload = document.payload if document else {}
     jti = as_uuid(str(payload.get("jti", "")))
-    last = last_number(node.pk)
-    row, is_new = Receipt.objects.get_or_create(
-        node=node,
+    rows = signer.table.objects.filter(**signer.of_signer)
+    last = rows.aggregate(last=Max("number"))["last"] or 0
+    row, is_new = signer.table.objects.get_or_create(
+        **signer.of_signer,
         number=receipt.number,
         defaults={"jti": jti, "document": receipt.document, "is_genuine": document is not None},
     )
     if not is_new:
         if bytes(row.document) != receipt.document:
-            incidents.report(node, REPLACED, str(receipt.number))
+            signer.report(REPLACED, str(receipt.number))
         return
     if receipt.number != last + 1:
-        incidents.report(node, GAP, str(receipt.number), after=last)
+        signer.report(GAP, str(receipt.number), after=last)
     if document is None:
-        incidents.report(node, FORGED, str(receipt.number))
+        signer.report(FORGED, str(receipt.number))
     else:
-        _record(node, receipt.number, document, jti)
+        _record_evidence(signer, receipt.number, document, jti)
 
 
-def _document(node: Node, receipt: pb.Receipt) -> Signed | None:
+def _document(node: Node | StorageCluster, receipt: AnyReceipt) -> Signed | None:
     document = verified_document(node, KIND, receipt.document)
     return document if document is not None and document.payload.get("number") == receipt.number else None
 
 
-def verified_document(node: Node, kind: str, document: bytes) -> Signed | None:
-    """Return the document if the node's key signed it, and it names this node."""
+def verified_document(node: Node | StorageCluster, kind: str, document: bytes) -> Signed | None:
+    """Return the document if the key of the node, or of the cluster's agent, signed it, and it names this one."""
     try:
         envelope = signed.read(document)
         envelope.check(kind, signing_keys.verifier(node.public_key))
@@ -123,10 +159,10 @@ def verified_document(node: Node, kind: str, document: bytes) -> Signed | None:
     return envelope if envelope.payload.get("node") == str(node.pk) else None
 
 
-def _record(node: Node, number: int, document: Signed, jti: UUID | None) -> None:
-    owners = _read_permits(node, [jti])[1].get(jti) if jti else None
+def _record_evidence(signer: Signer, number: int, document: Signed, jti: UUID | None) -> None:
+    owners = signer.owners_of(jti) if jti else None
     if owners is None and document.payload.get("event") == "opened":
-        incidents.report(node, UNPERMITTED, str(number), jti=str(jti))
+        signer.report(UNPERMITTED, str(number), jti=str(jti))
     evidence_log.append(KIND, document.envelope(), **_owners(document, owners))
 
 

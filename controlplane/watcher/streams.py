@@ -24,7 +24,7 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes.channels import channel_credentials, channel_options
 from controlplane.nodes.models import Node
-from controlplane.watcher import receipts
+from controlplane.watcher import receipts, storage_receipts
 from controlplane.watcher.stream_registry import StreamRegistry
 from controlplane.watcher.usage import UsageBuffer
 from controlplane.watcher.writer import EventWriter
@@ -62,6 +62,7 @@ async def watch_all(registry: StreamRegistry) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(sinks.buffer.write_all())
         tasks.create_task(sinks.writer.write_all())
+        tasks.create_task(storage_receipts.collect_all(_in_database))
         await _keep_streams(tasks, sinks)
 
 

@@ -66,6 +66,7 @@ def open_for(
         size_bytes=request.size_bytes,
         image_sha256=request.image_sha256,
         is_taken_over=request.is_taken_over,
+        generation=request.subject.generation,
     )
     if snapshot is not None:
         volume.snapshot.pool = snapshot.pool.name
@@ -95,9 +96,9 @@ def close(pool: Pool, volume_id: UUID, *, node_id: UUID, is_dead: bool = False) 
         log.warning("volume %s in pool %s: fenced %s of node %s", volume_id, pool.name, list(closed.fenced), node_id)
 
 
-def remove(pool: Pool, volume_id: UUID) -> None:
+def remove(pool: Pool, volume_id: UUID, *, generation: int) -> None:
     """Delete the volume's data. Its nodes are closed first."""
-    volume_calls.remove_volume(pool, volume_id)
+    volume_calls.remove_volume(pool, volume_id, generation=generation)
 
 
 def take_snapshot(authorization: CallAuthorization, snapshot: Snapshot, *, requested_at: datetime) -> datetime:

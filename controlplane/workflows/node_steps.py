@@ -153,7 +153,7 @@ def remove_disk(node: Node | None, disk: Disk) -> Effect | None:
         return remove(node, kind="volume", resource_id=disk.id, generation=disk.generation)
     if disk.cluster_pool is not None:
         forgotten = release_disk(node, disk)
-        cluster_disks.remove(disk.cluster_pool, disk.id)
+        cluster_disks.remove(disk.cluster_pool, disk.id, generation=disk.generation)
         return forgotten
     try:
         _delete_from(node, disk, disk.pool)

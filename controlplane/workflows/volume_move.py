@@ -167,7 +167,7 @@ def remove_copy(operation: Operation) -> Effect | None:
     )
     if row.destination_pool is not None:
         cluster_disks.close(row.destination_pool, row.volume_id, node_id=node.pk, is_dead=True)
-        cluster_disks.remove(row.destination_pool, row.volume_id)
+        cluster_disks.remove(row.destination_pool, row.volume_id, generation=row.generation)
     if row.source_pool is not None and row.source_id != node.pk:
         cluster_disks.close(row.source_pool, row.volume_id, node_id=node.pk, is_dead=True)
     return removed
@@ -304,7 +304,7 @@ def erase_source(operation: Operation) -> Effect | None:
         )
     for node_id in {node.pk for node in (row.source, row.destination) if node is not None}:
         cluster_disks.close(pool, row.volume_id, node_id=node_id, is_dead=True)
-    cluster_disks.remove(pool, row.volume_id)
+    cluster_disks.remove(pool, row.volume_id, generation=row.generation + 1)
     return left
 
 

@@ -20,7 +20,9 @@ from controlplane.operations.models import Operation
 from controlplane.placement.models import Permit
 from controlplane.reconcilers import image_files, node_removals
 from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
+from controlplane.storage_clusters.errors import StorageClusterRefused
 from controlplane.storage_clusters.models import ClusterImage, StorageCluster
+from controlplane.workflows import cluster_disks
 from controlplane.workflows.registry import WORKFLOWS
 from tests.storage_agent import FakeStorageAgent
 from tests.workflows.helpers import altered, cancel, die_with_guests, done, fresh, make_port, run_on, then
@@ -83,6 +85,16 @@ def test_volume_of_an_unreachable_node_is_fenced_and_deleted(shared: Shared) -> 
     shared.other.come_back()
     assert node_removals.reconcile() == 1
     assert not shared.held_by(shared.other)
+
+
+def test_late_removal_of_an_earlier_generation_spares_the_volume(shared: Shared) -> None:
+    """A worker that slept has the generation that the row had then; its node may not answer, and refuse nothing."""
+    agent, volume = agent_of(shared), fresh(shared.volume())
+    assert volume.pool is not None
+    done(volume_grow(shared.cloud.tenant.actor, fresh(volume), size_gib=volume.size_gib + 1))
+    with pytest.raises(StorageClusterRefused) as refused:
+        cluster_disks.remove(volume.pool, volume.pk, generation=volume.generation)
+    assert (refused.value.facts["agent_code"], agent.volumes.keys()) == ("storage.stale_generation", {volume.pk})
 
 
 def test_node_that_lost_its_keys_gets_them_before_a_start(shared: Shared) -> None:

@@ -166,10 +166,10 @@ def test_recreated_volume_waits_for_the_deletion_of_its_orphan(
     discard(orphan())
     begun: list[Operation] = []
 
-    def remove(pool: Pool, volume_id: UUID) -> bool:
+    def remove(pool: Pool, volume_id: UUID, *, generation: int) -> bool:
         begun.append(volume_recreate(shared.cloud.tenant.actor, fresh(volume), zones=(), near=(), host=None))
         assert run(begun[0]).state == "running"
-        return remove_volume(pool, volume_id)
+        return remove_volume(pool, volume_id, generation=generation)
 
     remove_volume = volume_calls.remove_volume
     monkeypatch.setattr(volume_calls, "remove_volume", remove)

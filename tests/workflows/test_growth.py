@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -17,7 +18,10 @@ from controlplane.nodes.models import Incident, Receipt
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Allocation, Decision, Permit
 from controlplane.reconcilers import operation_retention, placement_retention
+from controlplane.storage_clusters.models import StorageReceipt
 from controlplane.watcher.receipts import last_number
+from controlplane.watcher.storage_receipts import record_receipts
+from tests.storage_agent import FakeStorageAgent
 from tests.workflows.helpers import ask_volume, delete_volume, done, fresh, make_instance, make_volume
 from tests.world import Cloud
 
@@ -99,6 +103,26 @@ def test_open_location_keeps_its_permit_until_closed(cloud: Cloud) -> None:
     assert set(records.values_list("organization_id", flat=True)) == {cloud.tenant.project.organization_id}
     (interval,) = residency_of(instance.pk, role="compute").intervals
     assert interval.end is not None
+
+
+def test_receipts_of_storage_agents_leave_the_last_and_the_permits_of_what_is_open(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    """Two nodes have a key of one volume: the end of one is not that of the other."""
+    for name in ("one", "two"):
+        comes_and_goes(cloud, name)
+    make_volume(cloud)  # a younger permit of the project on the node
+    first, second, _ = Permit.objects.filter(state="signed").order_by("pk").values_list("pk", flat=True)
+    agent = FakeStorageAgent(tmp_path, zone="fr-idf-1")
+    agent.enrol()
+    for number, (permit, event) in enumerate(((first, "opened"), (second, "opened"), (second, "closed")), start=1):
+        measured = {"pool": "vms", "for_node": str(permit)}
+        agent.sign_receipt(number, jti=str(permit), event=event, kind="key", measured=measured)
+    record_receipts(agent.reported(), agent.receipts)
+    forget(401)
+    assert [row.number for row in StorageReceipt.objects.all()] == [3]
+    assert first in Permit.objects.values_list("pk", flat=True)
+    assert second not in Permit.objects.values_list("pk", flat=True)
 
 
 def test_receipt_numbers_continue_after_deletion(cloud: Cloud) -> None:

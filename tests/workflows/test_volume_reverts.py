@@ -10,7 +10,7 @@ import pytest
 from agents.node.errors import AgentError, PermitRefused, VolumeInUse
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
-from agents.storage.errors import ClusterSilent, RevertStale
+from agents.storage.errors import ClusterSilent, GenerationStale
 from controlplane.compute.services import instance_power_off
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
@@ -239,7 +239,7 @@ def test_revert_before_a_later_one_of_the_volume_ends(shared: Shared, agent: Fak
     if has_begun:
         agent.failures["revert"] = ClusterSilent("The cluster did not answer in time.")
         assert run(operation).state == "running"
-    agent.failures["finish-revert" if has_begun else "revert"] = RevertStale("The volume was reverted later.")
+    agent.failures["finish-revert" if has_begun else "revert"] = GenerationStale("The volume was reverted later.")
     operation = run_next_attempt(operation) if has_begun else run(operation)
     assert operation.state == "failed"
     assert operation.error is not None and operation.error["facts"]["agent_code"] == "storage.stale_generation"

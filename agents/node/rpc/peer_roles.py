@@ -9,10 +9,11 @@ CONTROLPLANE = b"andromede://controlplane/"
 # Calls of single processes of the control plane; a worker, which carries out changes, makes all others. Watching
 # acknowledges receipts: a caller that commands the node must not make it forget what it did. The process that renews
 # the lease must store its end first, since fencing relies on it. And input to a guest is not the task of a worker.
-WORKER, WATCH, RENEW_LEASE, OPEN_CONSOLE, OPEN_TCP = "worker", "Watch", "RenewLease", "OpenConsole", "OpenTcp"
-NOT_FOR_WORKERS = frozenset({WATCH, RENEW_LEASE, OPEN_CONSOLE, OPEN_TCP})
+WORKER, WATCH, LIST_RECEIPTS, RENEW_LEASE = "worker", "Watch", "ListReceipts", "RenewLease"
+OPEN_CONSOLE, OPEN_TCP = "OpenConsole", "OpenTcp"
+NOT_FOR_WORKERS = frozenset({WATCH, LIST_RECEIPTS, RENEW_LEASE, OPEN_CONSOLE, OPEN_TCP})
 READERS: Mapping[str, frozenset[str]] = {
-    "watcher": frozenset({WATCH, RENEW_LEASE, "Describe", "EnsureTrust"}),
+    "watcher": frozenset({WATCH, LIST_RECEIPTS, RENEW_LEASE, "Describe", "EnsureTrust"}),
     "web": frozenset({"ReadConsole"}),
     "stream": frozenset({OPEN_CONSOLE, OPEN_TCP}),
 }

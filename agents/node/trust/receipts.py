@@ -29,12 +29,19 @@ Measured = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A resource that the node has opened under a permit and not closed, or is about to open."""
+    """A resource that the node has opened under a permit and not closed, or is about to open.
+
+    `id`: the resource's. A storage agent puts its place before it, as POOL/ID, since a resource may be in several.
+    """
 
     kind: str
     id: str
     jti: str
     generation: int
+
+    @property
+    def resource(self) -> str:
+        return self.id.rpartition("/")[2]
 
 
 class Receipts:
@@ -55,13 +62,17 @@ class Receipts:
         receipt.
         """
         if action.opens:
-            self._state_store.execute(
-                "INSERT OR REPLACE INTO intent (kind, id, jti, generation) VALUES (?, ?, ?, ?)",
-                action.kind,
-                action.id,
-                jti,
-                action.generation,
-            )
+            self.begin(Opening(action.kind, action.id, jti, action.generation))
+
+    def begin(self, opening: Opening) -> None:
+        """Record an intent, as `intend` does."""
+        self._state_store.execute(
+            "INSERT OR REPLACE INTO intent (kind, id, jti, generation) VALUES (?, ?, ?, ?)",
+            opening.kind,
+            opening.id,
+            opening.jti,
+            opening.generation,
+        )
 
     def intents(self) -> list[Opening]:
         """Return the actions that began under a permit and have no receipt yet."""
@@ -98,14 +109,16 @@ class Receipts:
             self._spool("closed", opening, measured)
         self.listener()
 
-    def resolve_intent(self, kind: str, resource_id: UUID | str, *, is_there: bool) -> None:
+    def resolve_intent(
+        self, kind: str, resource_id: UUID | str, *, is_there: bool, measured: Measured = MappingProxyType({})
+    ) -> None:
         """Resolve an intent without receipt: write `opened` if the resource exists, else forget the intent."""
         rows = self._state_store.execute(
             "SELECT kind, id, jti, generation FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id)
         )
         for intent in map(_opening, rows):
             if is_there:
-                self.opened(intent, {"is_interrupted": True})
+                self.opened(intent, {"is_interrupted": True, **measured})
             else:
                 self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id))
 
@@ -187,7 +200,7 @@ class Receipts:
             "zone": self._zone,
             "event": event,
             "kind": opening.kind,
-            "resource": opening.id,
+            "resource": opening.resource,
             "generation": opening.generation,
             "at": as_rfc3339(self._clock.now()),
             "measured": dict(measured),

@@ -15,7 +15,7 @@ import rados
 import rbd
 
 from agents.node.errors import VolumeInUse, VolumeWouldShrink
-from agents.storage.errors import ClusterFailed, RevertStale, VolumeMissing
+from agents.storage.errors import ClusterFailed, GenerationStale, VolumeMissing
 from agents.storage.worker import openings, revert_records
 from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.fencing import fence, holders, watchers
@@ -35,8 +35,8 @@ def revert(
     that ended without a word, or sleeps, is fenced first: it could write what it had cached.
 
     Raises:
-        RevertStale: the last revert was for a newer generation, or for this one to another snapshot; or `finish` has
-            said of this one that it had not begun.
+        GenerationStale: the last revert was for a newer generation, or for this one to another snapshot; or `finish`
+            has said of this one that it had not begun.
         VolumeMissing, SnapshotMissing: there is none.
         VolumeWouldShrink: the snapshot is larger than the size.
         VolumeInUse: a client has the volume open, or a node has a key, with which it may be about to.
@@ -91,14 +91,14 @@ def _last(cluster: Cluster, volume: str, *, pool: str, generation: int, snapshot
     """Return the volume's last revert if it is this one; None: it is older.
 
     Raises:
-        RevertStale: it is neither.
+        GenerationStale: it is neither.
     """
     last = revert_records.last(cluster, volume, pool=pool)
     if last is None or last.generation < generation:
         return None
     if (last.generation, last.snapshot) != (generation, snapshot):
         before = f"reverted to snapshot {last.snapshot}" if last.snapshot else "asked for a revert that had not begun,"
-        raise RevertStale(
+        raise GenerationStale(
             f"Volume {volume} was {before} for its generation {last.generation}; "
             f"the call is for generation {generation} and snapshot {snapshot}."
         )

@@ -10,7 +10,7 @@ import rbd
 
 from agents.node.errors import VolumeWouldShrink
 from agents.storage.errors import ImageMissing, VolumeMissing
-from agents.storage.worker import images, intents, openings, revert_records, snapshots
+from agents.storage.worker import generations, images, intents, openings, revert_records, snapshots
 from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.fencing import watchers
 from agents.storage.worker.intents import working_on
@@ -22,7 +22,7 @@ CLONE_FORMAT = 2  # its parent needs no protection, and may go to the trash befo
 PAGE = 200
 
 
-def ensure(
+def ensure(  # noqa: PLR0913 - the fields of the request, by name
     cluster: Cluster,
     *,
     volume: str,
@@ -30,10 +30,12 @@ def ensure(
     size_bytes: int,
     source: Mapping[str, str] | None,
     is_taken_over: bool,
+    generation: int = 0,
 ) -> dict[str, object]:
     """Make the volume, or grow it. One that is taken over may be larger: by a growth whose node then failed.
 
-    `source` of a new one: None, the `image` of which it is a clone, or `pool`, `volume` and `snapshot`.
+    `source` of a new one: None, the `image` of which it is a clone, or `pool`, `volume` and `snapshot`. `generation`:
+    none lower removes the volume from now on.
 
     Raises:
         VolumeMissing: it is to be taken over, and is not there.
@@ -43,9 +45,10 @@ def ensure(
     """
     with cluster.volumes(pool) as ioctx:
         found, open_by = _look(cluster, ioctx, volume)
+        if found is None and is_taken_over:
+            raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
+        generations.raise_to(cluster, volume, pool=pool, generation=generation)
         if found is None:
-            if is_taken_over:
-                raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
             _make(cluster, ioctx, volume, pool=pool, size_bytes=size_bytes, source=source)
         elif found > size_bytes and not is_taken_over:
             raise VolumeWouldShrink(f"Volume {volume} has {found} bytes and cannot shrink to {size_bytes} bytes.")
@@ -56,12 +59,14 @@ def ensure(
         return {"size_bytes": max(found or 0, size_bytes), "watchers": open_by}
 
 
-def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
-    """Move the volume to the trash, after its keys are gone; False if there was none.
+def remove(cluster: Cluster, *, volume: str, pool: str, generation: int = 0) -> bool:
+    """Move the volume to the trash, after its keys are gone; False if there was none. `generation` 0: any.
 
     Raises:
+        GenerationStale: it was made or opened for a newer generation.
         VolumeInUse: a client has it open. The trash would take it all the same, and its guest would lose its disk.
     """
+    generations.require_newest(cluster, volume, pool=pool, generation=generation)
     with cluster.volumes(pool) as ioctx:
         intents.settle(cluster, ioctx, volume, pool=pool)
         with opened(ioctx, volume) as image:
@@ -70,10 +75,16 @@ def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
             snapshots.check_unused(cluster, image, volume)
         _remove_draft(ioctx, volume)
         revert_records.forget(cluster, volume=volume, pool=pool)
-        try:
-            rbd.RBD().trash_move(ioctx, volume)
-        except rbd.ImageNotFound:
-            return False
+        was_present = _discard(ioctx, volume)
+    generations.forget(cluster, volume, pool=pool)
+    return was_present
+
+
+def _discard(ioctx: Any, volume: str) -> bool:
+    try:
+        rbd.RBD().trash_move(ioctx, volume)
+    except rbd.ImageNotFound:
+        return False
     return True
 
 

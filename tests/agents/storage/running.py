@@ -163,8 +163,9 @@ class StorageAgent:
         closed: pb.Closed = self.stub().CloseVolume(request)
         return closed
 
-    def remove(self, volume: str, *, pool: str = POOL) -> bool:
-        return bool(self.stub().RemoveVolume(pb.RemoveVolumeRequest(volume_id=volume, pool=pool)).was_present)
+    def remove(self, volume: str, *, pool: str = POOL, generation: int = 0) -> bool:
+        request = pb.RemoveVolumeRequest(volume_id=volume, pool=pool, generation=generation)
+        return bool(self.stub().RemoveVolume(request).was_present)
 
     def snapshot(self, volume: str, snapshot: str = "", size_bytes: int = SIZE, **spec: Any) -> pb.SnapshotState:
         """Take a snapshot, a new one by default."""

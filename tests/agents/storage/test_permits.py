@@ -6,9 +6,12 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
 
+from agents.node.trust.keys import checker
 from agents.protocol import storage_pb2 as pb
 from agents.storage.server import serve
+from andromede_core.documents.signed import read
 from andromede_core.permits.permit import Limits
 from tests.agents.conftest import refusal
 from tests.agents.specs import MIB, NODE_ID, ZONE, new_id
@@ -119,3 +122,21 @@ def test_folder_and_certificate_are_of_one_storage_agent(
     with pytest.raises(ValueError, match="names no storage"):
         serve(replace(storage.config, state_dir=folder))
     assert STORAGE_ID != NODE_ID
+
+
+def test_watcher_gets_the_receipts_and_the_worker_does_not(storage: StorageAgent) -> None:
+    volume = storage.made()
+    storage.open(volume)
+    error = refusal(lambda: storage.stub().ListReceipts(pb.ListReceiptsRequest()))
+    assert error.status is grpc.StatusCode.PERMISSION_DENIED
+    watcher = storage.stub_of(issue_controlplane(storage.ca, storage.ca.folder, process="watcher"))
+    documents, after = [], 0
+    while page := watcher.ListReceipts(pb.ListReceiptsRequest(after=after)).receipts:
+        documents += [read(each.document) for each in page]
+        after = page[-1].number
+    certificate = x509.load_pem_x509_certificate((storage.folder / "pki" / "node.crt").read_bytes())
+    for document in documents:
+        document.check("receipt", checker(certificate.public_key()))
+    about = [each.payload for each in documents if each.payload["resource"] == volume]
+    assert [(each["event"], each["kind"]) for each in about] == [("opened", "cluster-volume"), ("opened", "key")]
+    assert {each["node"] for each in about} == {str(STORAGE_ID)}

@@ -196,6 +196,18 @@ def test_removed_volume_is_deleted_and_its_keys_are(storage: StorageAgent, ceph:
     assert storage.remove(volume) is False
 
 
+def test_late_removal_spares_the_newer_volume(storage: StorageAgent, ceph: CephCluster) -> None:
+    volume = storage.made(generation=3)
+    assert storage.remove(volume, generation=3)
+    storage.ensure(volume, generation=5)
+    storage.ensure(volume, is_taken_over=True, generation=4)  # a call that was overtaken
+    error = refusal(lambda: storage.remove(volume, generation=4))
+    assert (error.code, error.is_retryable) == ("storage.stale_generation", False)
+    assert read(ceph, volume) == bytes(SIZE), "it is there"
+    assert storage.remove(volume, generation=6)
+    assert not storage.remove(volume, generation=3), "nothing is recorded of what is not there"
+
+
 def test_volume_that_is_open_is_not_removed(storage: StorageAgent, writing: Callable[..., Any]) -> None:
     volume = storage.made()
     key = storage.open(volume)

@@ -9,6 +9,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from andromede_core.documents.canonical import digest
 from andromede_core.documents.parsing import as_rfc3339
@@ -328,6 +329,52 @@ def test_receipt_inconsistent_with_its_permit_is_found(
     assert reason in faults[0]
 
 
+def enrol_storage_agent(story: SampleEvidence, machine: DocumentSigner, *, node: str) -> None:
+    about = {"agent": "storage", "node": node, "zone": story.zone, "public_key": machine.public}
+    evidence_log.append("node", {"event": "enrolled", **about})
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({}, None),
+        ({"kind": "image"}, None),
+        ({"kind": "instance"}, "opens no instance"),
+        ({"zone": "fr-idf-2"}, "another place"),
+        ({"resource": "vm-9"}, "does not name"),
+    ],
+)
+def test_receipt_of_a_storage_agent_follows_from_a_permit_of_a_node_of_its_zone(
+    organization: Organization, write: Write, other: Document, reason: str | None
+) -> None:
+    story, cluster = make_sample_evidence(organization.pk), str(new_id())
+    agent = DocumentSigner(cluster, ec.generate_private_key(ec.SECP256R1()))
+    enrol_storage_agent(story, agent, node=cluster)
+    story.receipt(story.permit(story.decide()), pen=agent, **{"node": cluster, "kind": "snapshot", **other})
+    result = verdict(write().path)
+    assert result.status == (reason is not None), result.out
+    assert [str(reason) in fault for fault in result.faults] == [True] * result.status
+
+
+def test_node_does_not_sign_for_a_cluster(organization: Organization, write: Write) -> None:
+    story = make_sample_evidence(organization.pk)
+    story.receipt(story.permit(story.decide()), kind="cluster-volume")
+    assert ["opens no cluster-volume" in fault for fault in faults_of_story(write)] == [True]
+
+
+def test_storage_agent_that_was_enrolled_anew_signs_with_its_new_key(organization: Organization, write: Write) -> None:
+    story, cluster = make_sample_evidence(organization.pk), str(new_id())
+    old, new = (DocumentSigner(cluster, ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
+    about = {"node": cluster, "kind": "snapshot"}
+    enrol_storage_agent(story, old, node=cluster)
+    story.receipt(story.permit(story.decide()), pen=old, **about)
+    enrol_storage_agent(story, new, node=cluster)
+    story.receipt(story.permit(story.decide()), pen=new, **about)
+    story.receipt(story.permit(story.decide()), pen=old, **about)
+    (fault,) = faults_of_story(write)
+    assert "did not sign" in fault, "the third one; the first two are right"
+
+
 def test_receipt_without_the_node_signature_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     story.receipt(story.permit(story.decide()), pen=DocumentSigner("node-1"))
@@ -342,6 +389,14 @@ def test_late_or_unpermitted_receipt_is_found(organization: Organization, write:
     faults = faults_of_story(write)
     assert ["its permit had ended" in fault for fault in faults] == [True, False]
     assert "closed what no receipt says it had opened" in faults[1]
+
+
+def test_receipt_of_an_interrupted_action_may_be_late(organization: Organization, write: Write) -> None:
+    story = make_sample_evidence(organization.pk)
+    late = story.permit(story.decide())
+    story.receipt(late, at=as_rfc3339(late.exp + HOUR), measured={"is_interrupted": True})
+    result = verdict(write().path)
+    assert result.status == 0, result.out
 
 
 def test_receipt_may_close_an_interval_from_before_the_period(organization: Organization, write: Write) -> None:

@@ -46,6 +46,7 @@ def test_no_role_changes_the_schema_or_truncates_a_table(role: str) -> None:
         ("web", "compute_metadatadocument"),
         ("web", "nodes_trustdocument"),
         ("web", "nodes_receipt"),
+        ("web", "storage_clusters_storagereceipt"),
         ("web", "audit_checkpoint"),
         ("stream", "placement_permit"),
         ("stream", "identity_membership"),

@@ -303,6 +303,33 @@ def test_irrelevant_record_is_ignored(record: Record) -> None:
 # ---- snapshots
 
 
+def signed_snapshot(event: str, hour: float, **more: object) -> Record:
+    return receipt(event, hour, node="storage-agent", kind="snapshot", **more)
+
+
+@pytest.mark.parametrize("others", [[], [copy("taken", 0.9, jti="p1", at=text(0.9)), copy("erased", 3.1)]])
+def test_receipts_of_the_storage_agent_prove_where_a_snapshot_was(others: list[Record]) -> None:
+    """The records of what the agent answered stand beside them."""
+    records = [decision(), snapshot_permit("p1", 0), signed_snapshot("opened", 1), signed_snapshot("closed", 3)]
+    (interval,) = history([*records, *others], RESOURCE).intervals
+    assert (interval.role, interval.node, interval.state, interval.is_compliant) == ("snapshot", "", "proven", True)
+    assert (interval.start, interval.end) == (at(0.9 if others else 1), at(3))
+    assert (interval.open_receipt, interval.close_receipt) == ("opened-1", "closed-3")
+
+
+def test_receipt_of_the_erasure_may_be_missing() -> None:
+    records = [decision(), snapshot_permit("p1", 0), signed_snapshot("opened", 1), copy("erased", 3)]
+    assert spans(history(records, RESOURCE), "snapshot") == [("", at(1), at(3.1), "proven", True)]
+
+
+@pytest.mark.parametrize("kind", ["cluster-volume", "key", "revert", "reading"])
+def test_other_receipts_of_a_storage_agent_are_no_place(kind: str) -> None:
+    """The node's receipts say where the volume is."""
+    records = [decision(), permit("p1", 0, op="volume.create"), receipt("opened", 1, kind="volume")]
+    alike = receipt("opened", 1, node="storage-agent", kind=kind)
+    assert history([*records, alike], RESOURCE) == history(records, RESOURCE)
+
+
 def test_snapshot_is_declared_from_its_moment_to_its_erasure_and_on_no_node() -> None:
     records = [decision(), snapshot_permit("p1", 0), copy("taken", 1, jti="p1", at=text(1)), copy("erased", 3)]
     residency = history(records, RESOURCE)
