@@ -48,6 +48,7 @@ from controlplane.storage_clusters.models import StorageCluster, StorageClusterI
 from controlplane.storage_clusters.services import storage_cluster_certify, storage_cluster_create
 
 FSID = UUID("1f7d5d1e-5b4a-4f43-9c0e-2b8c3f1f3a11")
+RECEIPTS_OF_A_PAGE = 2
 
 
 Answer = TypeVar("Answer")
@@ -357,7 +358,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
 
     def ListReceipts(self, request: pb.ListReceiptsRequest, context: grpc.ServicerContext) -> pb.ReceiptPage:
         self.receipts = [each for each in self.receipts if each.number > request.after]
-        return pb.ReceiptPage(receipts=self.receipts[:2])
+        return pb.ReceiptPage(receipts=self.receipts[:RECEIPTS_OF_A_PAGE])
 
     def sign_receipt(self, number: int, /, **changes: object) -> pb.Receipt:
         """Add a receipt, of a snapshot unless `changes` name something else."""

@@ -29,6 +29,7 @@ CAPABILITY = "receipts"
 INTERVAL_S = 5.0
 InDatabase = Callable[..., Coroutine[Any, Any, Any]]
 TIMEOUT_S = 10.0
+PAGES_AT_ONCE = 5  # of one agent: the others wait for it
 
 
 async def collect_all(in_database: InDatabase) -> None:
@@ -39,7 +40,7 @@ async def collect_all(in_database: InDatabase) -> None:
         except DatabaseDown as exc:
             log.error("receipts of storage agents not collected: database unavailable: %s", exc)
         else:
-            await asyncio.gather(*(_collect(cluster, in_database) for cluster in clusters))
+            await asyncio.gather(*(collect(cluster, in_database) for cluster in clusters))
         await asyncio.sleep(INTERVAL_S)
 
 
@@ -48,10 +49,10 @@ def clusters_with_receipts() -> list[StorageCluster]:
     return list(StorageCluster.objects.exclude(public_key="").filter(capabilities__contains=[CAPABILITY]))
 
 
-async def _collect(cluster: StorageCluster, in_database: InDatabase) -> None:
-    """Store the cluster's new receipts. A failure is logged, and delays those of no other cluster."""
+async def collect(cluster: StorageCluster, in_database: InDatabase) -> None:
+    """Store the cluster's new receipts. A failure is logged."""
     try:
-        await _store_all(cluster, in_database)
+        await _store_new(cluster, in_database)
     except grpc.aio.AioRpcError as exc:
         log.warning("storage agent of %s: receipts: %s %s", cluster.name, exc.code().name, exc.details())
     except DatabaseDown as exc:
@@ -60,18 +61,18 @@ async def _collect(cluster: StorageCluster, in_database: InDatabase) -> None:
         log.exception("storage agent of %s: receipts failed unexpectedly", cluster.name)
 
 
-async def _store_all(cluster: StorageCluster, in_database: InDatabase) -> None:
-    """Each call acknowledges what is stored: the agent forgets it."""
+async def _store_new(cluster: StorageCluster, in_database: InDatabase) -> None:
+    """Store a few pages of receipts. Each call acknowledges what is stored: the agent forgets it."""
     options = channel_options(storage_server_name(cluster.pk))
     credentials = channel_credentials("watcher")
     async with grpc.aio.secure_channel(cluster.address, credentials, options=options) as channel:
         stub = StorageStub(channel)  # type: ignore[no-untyped-call]
-        after, is_over = await in_database(last_number, cluster.pk), False
-        while not is_over:
+        for _ in range(PAGES_AT_ONCE):
+            after = await in_database(last_number, cluster.pk)
             page = await stub.ListReceipts(pb.ListReceiptsRequest(after=after), timeout=TIMEOUT_S)
+            if not page.receipts:
+                return
             await in_database(record_receipts, cluster, page.receipts)
-            newest = await in_database(last_number, cluster.pk)
-            after, is_over = newest, newest == after
 
 
 def last_number(cluster_id: UUID) -> int:

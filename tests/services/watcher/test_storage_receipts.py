@@ -20,7 +20,7 @@ from controlplane.reconcilers import storage_clusters
 from controlplane.storage_clusters.models import StorageCluster, StorageReceipt
 from controlplane.storage_clusters.services import storage_cluster_certify
 from controlplane.watcher import storage_receipts
-from tests.storage_agent import FakeStorageAgent
+from tests.storage_agent import RECEIPTS_OF_A_PAGE, FakeStorageAgent
 from tests.workflows.helpers import make_instance
 from tests.world import Cloud
 
@@ -156,19 +156,35 @@ def test_watcher_collects_all_pages_and_acknowledges_them(
     assert problems(agent) == []
 
 
+def test_agent_with_many_receipts_does_not_keep_the_others_waiting(shared_cloud: Cloud, tmp_path: Path) -> None:
+    permit = signed_permit(shared_cloud)
+    agent = FakeStorageAgent(tmp_path, zone=ZONE)
+    agent.enrol()
+    with agent.serving():
+        for number in range(1, 100):
+            agent.sign_receipt(number, jti=str(permit.pk))
+        asyncio.run(collect_once(agent))
+    assert StorageReceipt.objects.count() == storage_receipts.PAGES_AT_ONCE * RECEIPTS_OF_A_PAGE
+
+
+async def in_database(function: Any, *arguments: Any) -> Any:
+    return await sync_to_async(function)(*arguments)
+
+
+async def collect_once(agent: FakeStorageAgent) -> None:
+    await storage_receipts.collect(await in_database(row_of, agent), in_database)
+    await in_database(hang_up)
+
+
 async def collect_until(agent: FakeStorageAgent) -> None:
     """Collect until the agent has forgotten its receipts, and so was told that they are stored."""
-
-    async def in_database(function: Any, *arguments: Any) -> Any:
-        return await sync_to_async(function)(*arguments)
-
     collecting = asyncio.create_task(storage_receipts.collect_all(in_database))
     while agent.receipts:
         await asyncio.sleep(0.02)
     collecting.cancel()
     with suppress(asyncio.CancelledError):
         await collecting
-    await sync_to_async(hang_up)()
+    await in_database(hang_up)
 
 
 def hang_up() -> None:
