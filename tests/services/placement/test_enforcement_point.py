@@ -80,7 +80,8 @@ def test_only_step_permits_and_the_signer_handle_permits() -> None:
 
 def test_only_clients_and_the_watcher_open_agent_channels() -> None:
     of_nodes = {"nodes.channels", "nodes.guest_client", "watcher.streams"}
-    known = {*of_nodes, "announcers.announcer_client", "storage_clusters.storage_client"}
+    of_storage_agents = {"storage_clusters.storage_client", "watcher.storage_receipts"}
+    known = {*of_nodes, *of_storage_agents, "announcers.announcer_client"}
     assert callers("secure_channel", "insecure_channel", "AgentStub") == known
 
 
