@@ -39,7 +39,8 @@ def inspect_file(operation: Operation) -> Effect:
 
 
 def publish(operation: Operation) -> None:
-    if not image_store.publish(operation.args["file"], image_of(operation).sha256):
+    sha256 = image_of(operation).sha256  # "" if the image was deleted meanwhile
+    if not sha256 or not image_store.publish(operation.args["file"], sha256):
         raise ImageFileMissing()
 
 

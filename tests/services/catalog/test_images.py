@@ -14,6 +14,7 @@ from pytest_django import Settings
 from controlplane.catalog import image_store
 from controlplane.catalog.errors import (
     ImageDigestMismatch,
+    ImageFileMissing,
     ImageHasContent,
     ImageNameTaken,
     ImageNotFound,
@@ -200,6 +201,16 @@ def test_verification_continues_after_a_worker_died(
 
     assert followed_by_another_worker(operation).state == "succeeded"
     assert files_in(images_dir) == {sha256_of(path)}
+
+
+def test_image_that_was_deleted_before_its_digest_was_recorded_is_not_published(
+    member: Actor, project: Project, tmp_path: Path
+) -> None:
+    image, _ = image_create(member, project, NEW)
+    operation = image_upload(member, image, chunks_of(qcow2(tmp_path)))
+    Image.objects.filter(pk=image.pk).update(sha256="", state="deleted")
+    with pytest.raises(ImageFileMissing):
+        image_verify.publish(operation)
 
 
 def test_lost_image_file_is_the_reported_reason(member: Actor, project: Project, tmp_path: Path) -> None:
