@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Model
+from django.db.models import Max, Model, QuerySet
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol import storage_pb2
@@ -58,8 +58,13 @@ class Signer:
 
 def last_number(node_id: UUID) -> int:
     """Return the number of the node's last stored receipt; the node sends the following ones."""
-    last: int | None = Receipt.objects.filter(node=node_id).aggregate(last=Max("number"))["last"]
-    return last or 0
+    return highest_number(Receipt.objects.filter(node=node_id))
+
+
+def highest_number(rows: QuerySet[Receipt] | QuerySet[StorageReceipt]) -> int:
+    """Return the highest number of these receipts; 0: there are none."""
+    highest: int | None = rows.aggregate(highest=Max("number"))["highest"]
+    return highest or 0
 
 
 def record_receipts(node_id: UUID, receipts: Sequence[pb.Receipt]) -> None:
@@ -126,7 +131,7 @@ def record(signer: Signer, receipt: AnyReceipt) -> None:
     payload = document.payload if document else {}
     jti = as_uuid(str(payload.get("jti", "")))
     rows = signer.table.objects.filter(**signer.of_signer)
-    last = rows.aggregate(last=Max("number"))["last"] or 0
+    last = highest_number(rows)
     row, is_new = signer.table.objects.get_or_create(
         **signer.of_signer,
         number=receipt.number,

@@ -10,7 +10,6 @@ from uuid import UUID
 import grpc
 import grpc.aio
 from django.db import Error as DatabaseDown
-from django.db.models import Max
 
 from agents.protocol import storage_pb2 as pb
 from agents.protocol.storage_pb2_grpc import StorageStub
@@ -77,8 +76,7 @@ async def _store_new(cluster: StorageCluster, in_database: InDatabase) -> None:
 
 def last_number(cluster_id: UUID) -> int:
     """Return the number of the last stored receipt of the cluster's agent."""
-    last: int | None = StorageReceipt.objects.filter(cluster=cluster_id).aggregate(last=Max("number"))["last"]
-    return last or 0
+    return receipts.highest_number(StorageReceipt.objects.filter(cluster=cluster_id))
 
 
 def record_receipts(cluster: StorageCluster, new: Sequence[pb.Receipt]) -> None:
