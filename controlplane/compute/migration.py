@@ -25,7 +25,7 @@ from controlplane.compute.services import root_pools
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.network.models import Port
-from controlplane.network.node_traits import network_traits
+from controlplane.network.node_needs import node_needs
 from controlplane.network.port_rules import FILTERS
 from controlplane.nodes.models import AUTO_CONVERGE, Node
 from controlplane.operations import services as operations
@@ -177,7 +177,7 @@ def _migration_traits(migration: Migration) -> frozenset[str]:
     """
     ports = Port.objects.filter(instance_id=migration.instance_id)
     filters = {FILTERS} if ports.filter(is_filtered=True).exists() else set()
-    filters |= network_traits(ports.values_list("network_id", flat=True))
+    filters |= node_needs(ports.values_list("network_id", flat=True)).traits
     if migration.kind == EVACUATE:
         return frozenset(filters)
     cold = {COLD_MIGRATION} if is_off(migration.instance) else set()

@@ -42,12 +42,11 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import require_free_address
 from controlplane.network.models import Network, Port, SecurityGroup
-from controlplane.network.port_groups import check_groups, port_groups_insert
+from controlplane.network.port_groups import check_groups, port_groups_begin
 from controlplane.network.port_rules import request_names
 from controlplane.network.ports import instance_port_create, port_lock, ports_take
 from controlplane.network.public_addresses import attached_to
 from controlplane.network.routed_zones import require_zone
-from controlplane.network.security_groups import default_group
 from controlplane.network.selected_groups import instance_labels_changed, selected_groups_refresh
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
@@ -198,7 +197,7 @@ def constrain_to_public_addresses(new: NewInstance) -> NewInstance:
         if zones and zone not in zones:
             require_zone({address.ip: zone}, zones[0], field="ports")
         zones = (zone,)
-    return replace(new, zones=zones)
+    return new if zones == new.zones else replace(new, zones=zones)
 
 
 def _check_preview(instance: Instance, new: NewInstance) -> None:
@@ -396,8 +395,7 @@ def _connect(instance: Instance, new: NewAttachments, ports: Sequence[tuple[UUID
     for position, (port_id, network) in sorted(enumerate(ports), key=lambda each: each[1][1].pk):
         instance_port_create(network, port_id=port_id, instance_id=instance.pk, position=position)
     if ports:
-        groups = (default_group(instance.project),) if new.security_groups is None else new.security_groups
-        port_groups_insert([port_id for port_id, _ in ports], groups)
+        port_groups_begin(instance.project, [port_id for port_id, _ in ports], new.security_groups)
     if ports or own:
         selected_groups_refresh(instance.project_id, ports=[*(port_id for port_id, _ in ports), *own])
 

@@ -18,6 +18,15 @@ FROM unnest(%(ids)s::uuid[], %(ports)s::uuid[], %(groups)s::uuid[]) AS pair (id,
 """
 
 
+# The default group of a project is never deleted.
+INSERT_INTO_DEFAULT = """
+INSERT INTO network_portsecuritygroup (id, created_at, updated_at, port_id, group_id, is_selected)
+SELECT pair.id, %(now)s, %(now)s, pair.port, standard.id, FALSE
+FROM unnest(%(ids)s::uuid[], %(ports)s::uuid[]) AS pair (id, port)
+    CROSS JOIN (SELECT id FROM network_securitygroup WHERE project_id = %(project)s AND is_default) AS standard
+"""
+
+
 def insert_pairs(pairs: Sequence[tuple[UUID, UUID]], *, is_selected: bool = False) -> int:
     """Put each port into its group; a group that has just been deleted is left out. Returns how many were inserted.
 
@@ -31,3 +40,14 @@ def insert_pairs(pairs: Sequence[tuple[UUID, UUID]], *, is_selected: bool = Fals
         cursor.execute(INSERT, {"now": clock.now(), **values})
         inserted: int = cursor.rowcount
     return inserted
+
+
+def insert_into_default(project_id: UUID, ports: Sequence[UUID]) -> bool:
+    """Put the ports into the default group of the project. Returns False if it has none yet.
+
+    Inside the caller's transaction.
+    """
+    values = {"ids": [new_id() for _ in ports], "ports": list(ports), "project": project_id}
+    with preparing_cursor() as cursor:
+        cursor.execute(INSERT_INTO_DEFAULT, {"now": clock.now(), **values})
+        return bool(cursor.rowcount)

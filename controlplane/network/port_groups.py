@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from andromede_core.documents.signed import read
 from andromede_core.permits.network_ports import MAX_GROUPS
+from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.network import port_rules
 from controlplane.network.errors import (
@@ -18,7 +19,7 @@ from controlplane.network.errors import (
     SecurityGroupsTooMany,
     SecurityGroupsUnsupported,
 )
-from controlplane.network.group_rows import insert_pairs
+from controlplane.network.group_rows import insert_into_default, insert_pairs
 from controlplane.network.models import (
     Port,
     PortBinding,
@@ -29,6 +30,7 @@ from controlplane.network.models import (
     SecurityGroupRule,
 )
 from controlplane.network.port_rules_content import port_facts
+from controlplane.network.security_groups import default_group
 from controlplane.network.segments import trusted_keys
 from controlplane.network.selected_groups import selected_groups_refresh
 from controlplane.nodes.models import Node
@@ -49,6 +51,18 @@ def port_groups_insert(ports: Sequence[UUID], groups: Sequence[SecurityGroup]) -
     pairs = [(port, group.pk) for port in ports for group in groups]
     if insert_pairs(pairs) != len(pairs):
         raise SecurityGroupNotFound(field="security_groups", name=", ".join(group.name for group in groups))
+
+
+def port_groups_begin(project: Project, ports: Sequence[UUID], groups: Sequence[SecurityGroup] | None) -> None:
+    """Put new ports of the project into these groups; None: into its default group. Inside the caller's transaction.
+
+    Raises:
+        SecurityGroupNotFound: a group has just been deleted.
+    """
+    if groups is not None:
+        port_groups_insert(ports, groups)
+    elif not insert_into_default(project.pk, ports):
+        port_groups_insert(ports, [default_group(project)])
 
 
 def port_groups_set(ports: Sequence[Port], groups: Sequence[SecurityGroup]) -> None:

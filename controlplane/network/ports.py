@@ -29,9 +29,8 @@ from controlplane.network.errors import (
 )
 from controlplane.network.models import AllowedAddress, Network, Port, SecurityGroup
 from controlplane.network.port_addresses import addresses_replace, check_number, claim_addresses, counted
-from controlplane.network.port_groups import check_groups, port_groups_insert, port_groups_set
+from controlplane.network.port_groups import check_groups, port_groups_begin, port_groups_set
 from controlplane.network.port_rules import FILTERS, request_port_rules
-from controlplane.network.security_groups import default_group
 from controlplane.network.selected_groups import selected_groups_refresh
 from controlplane.nodes.models import Node
 from controlplane.quotas import services as quotas
@@ -86,8 +85,7 @@ def port_create(actor: Actor, new: NewPort) -> Port:
     port.ip = first_ipv4(addresses)
     with raise_on_violation("network_port_name_taken", PortNameTaken(field="name", name=name)):
         insert(port, *addresses, *allowed)
-    groups = (default_group(network.project),) if new.security_groups is None else new.security_groups
-    port_groups_insert([port_id], groups)
+    port_groups_begin(network.project, [port_id], new.security_groups)
     selected_groups_refresh(network.project_id, ports=[port_id])
     quotas.claim(network.project_id, port_id, ports=1, addresses=counted(addresses))
     facts = {"name": name, "network": str(network.pk), "addresses": [each.ip for each in addresses]}

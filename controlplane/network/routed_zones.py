@@ -8,16 +8,8 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.network.errors import RoutedElsewhere
-from controlplane.network.models import Network, Port, PortAddress, PublicAddress
-
-FIRST_SUBNETS = """
-SELECT DISTINCT ON (subnet.network_id) pool.zone_id
-FROM network_subnet AS subnet LEFT JOIN network_addresspool AS pool ON pool.id = subnet.ipv6_pool_id
-WHERE subnet.network_id = ANY(%s)
-ORDER BY subnet.network_id, subnet.id
-"""
+from controlplane.network.models import Port, PortAddress, PublicAddress
 
 
 def routed_addresses(ports: Iterable[Port]) -> dict[str, str]:
@@ -33,13 +25,6 @@ def require_zone(routed: Mapping[str, str], zone: str, *, field: str | None = No
     if elsewhere:
         zones = ", ".join(sorted(set(elsewhere.values())))
         raise RoutedElsewhere(field=field, addresses=", ".join(elsewhere), zone=zones, other=zone)
-
-
-def zones_of_networks(networks: Iterable[Network]) -> frozenset[str]:
-    """Return the zones for new ports on these networks: a port gets its address in the first subnet."""
-    with preparing_cursor() as cursor:
-        cursor.execute(FIRST_SUBNETS, [[network.pk for network in networks]])
-        return frozenset(zone for (zone,) in cursor.fetchall() if zone is not None)
 
 
 def zones_of_ports(ports: Iterable[Port]) -> frozenset[str]:

@@ -196,10 +196,10 @@ GETS = {
 }
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {
-    "instance_create": 31,
+    "instance_create": 29,
     "volume_create": 25,
     "network_create": 18,
-    "port_create": 23,
+    "port_create": 22,
     "ssh_key_create": 13,
     "affinity_group_create": 13,
     "instance_update": 18,

@@ -10,7 +10,7 @@ from controlplane.network.dhcp_options import DHCP_OPTIONS
 from controlplane.network.errors import DhcpOptionInvalid, DhcpOptionsUnsupported
 from controlplane.network.models import PortBinding, Subnet
 from controlplane.network.new_subnets import NewSubnet
-from controlplane.network.node_traits import network_traits
+from controlplane.network.node_needs import node_needs
 from controlplane.network.ports import instance_port_create
 from controlplane.network.services import network_create
 from controlplane.network.subnets import SubnetChange, subnet_create, subnet_update
@@ -130,11 +130,11 @@ def test_options_need_nodes_that_give_them(cloud: Cloud) -> None:
     port = instance_port_create(network, port_id=new_id(), instance_id=new_id())
     PortBinding.objects.create(port=port, node=node)
     Node.objects.filter(pk=node.pk).update(traits=[trait for trait in node.traits if trait != DHCP_OPTIONS])
-    assert network_traits([network.pk]) == frozenset()
+    assert node_needs([network.pk]).traits == frozenset()
     with pytest.raises(DhcpOptionsUnsupported) as caught:
         change(tenant, subnet, domain_search=["a.example"])
     assert caught.value.field == "domain_search"
     change(tenant, subnet, domain_search=[])
     Node.objects.filter(pk=node.pk).update(traits=node.traits)
     change(tenant, subnet, domain_search=["a.example"])
-    assert network_traits([network.pk]) == {DHCP_OPTIONS}
+    assert node_needs([network.pk]).traits == {DHCP_OPTIONS}

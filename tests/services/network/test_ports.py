@@ -23,7 +23,7 @@ from controlplane.network.errors import (
     PortNotFound,
     SubnetNotFound,
 )
-from controlplane.network.models import Network, Port, PortAddress
+from controlplane.network.models import Network, Port, PortAddress, PortSecurityGroup, SecurityGroup, SecurityGroupRule
 from controlplane.network.new_subnets import NewSubnet
 from controlplane.network.ports import (
     NewPort,
@@ -34,6 +34,7 @@ from controlplane.network.ports import (
     port_update,
     ports_release,
 )
+from controlplane.network.security_groups import DEFAULT_RULES
 from controlplane.network.selectors import port_get, ports
 from controlplane.network.services import network_create
 from controlplane.network.subnets import subnet_create
@@ -76,6 +77,16 @@ def make(tenant: Tenant, network: Network, *addresses: str, name: str = "own") -
 
 def addresses_of(port: Port) -> Sequence[str]:
     return list(PortAddress.objects.filter(port=port).order_by("pk").values_list("ip", flat=True))
+
+
+def test_first_port_of_a_project_without_default_group_makes_it(tenant: Tenant, network: Network) -> None:
+    SecurityGroupRule.objects.all().delete()
+    SecurityGroup.objects.all().delete()  # its network is of a release without groups
+    first, second = (port_create(tenant.actor, NewPort(network)) for _ in range(2))
+    group = SecurityGroup.objects.get(project=tenant.project, is_default=True)
+    assert group.rules.count() == len(DEFAULT_RULES)
+    pairs = PortSecurityGroup.objects.values_list("port", "group", "is_selected")
+    assert set(pairs) == {(port.pk, group.pk, False) for port in (first, second)}
 
 
 def test_port_gets_the_requested_addresses(tenant: Tenant, network: Network) -> None:
