@@ -1,12 +1,14 @@
-"""Middleware for request ids and caching.
+"""Middleware for request ids, caching and the Content-Security-Policy.
 
 The id of a request is the client's own, if it is valid, or a new one; responses, records and logs carry it. Caches may
-store no response of the API, unless its view allows it.
+store no response of the API, unless its view allows it, and browsers load nothing for it.
 """
 
 import re
 from collections.abc import Callable
 
+from csp.constants import HEADER as CONTENT_SECURITY_POLICY
+from csp.middleware import CSPMiddleware
 from django.http import HttpRequest, HttpResponse
 
 from controlplane.kernel.ids import new_id
@@ -14,6 +16,7 @@ from telemetry.logs import log_context
 
 HEADER = "X-Request-Id"
 API = re.compile(r"/(v[0-9]+|\.well-known)(/|$)")
+API_CONTENT_SECURITY = "default-src 'none'; frame-ancestors 'none'"  # OWASP REST Security Cheat Sheet
 SANE = re.compile(r"[A-Za-z0-9._:-]{8,64}")
 
 
@@ -30,6 +33,19 @@ class RequestIdMiddleware:
         response[HEADER] = request_id
         if is_api(request):
             response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class ContentSecurityMiddleware(CSPMiddleware):
+    """Set the Content-Security-Policy: that of the settings for pages, one that forbids everything for the API."""
+
+    async_capable = False
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_api(request):
+            return super().__call__(request)
+        response: HttpResponse = self.get_response(request)
+        response[CONTENT_SECURITY_POLICY] = API_CONTENT_SECURITY
         return response
 
 

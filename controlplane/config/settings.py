@@ -58,7 +58,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "controlplane.api.middleware.ContentSecurityMiddleware",
     "controlplane.api.middleware.RequestIdMiddleware",
     "controlplane.api.request_metrics.RequestMetricsMiddleware",
     "controlplane.api.request_audit.RequestAuditMiddleware",

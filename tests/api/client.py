@@ -91,6 +91,7 @@ class Caller:
 def _check(method: str, path: str, response: HttpResponse) -> None:
     stored = "public, max-age=300" if path.startswith(STORABLE) and response.status_code == 200 else "no-store"
     assert response["Cache-Control"] == stored, f"{method} {path}"
+    assert response["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'", f"{method} {path}"
     try:
         contract.check(method, path, response)
     except Resolver404:
