@@ -81,7 +81,7 @@ def test_new_volume_has_a_quota_and_nothing_else(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("is_off", [False, True])
-def test_first_attachment_places_the_volume_beside_the_instance(cloud: Cloud, is_off: bool) -> None:
+def test_first_attachment_places_the_volume_near_the_instance(cloud: Cloud, is_off: bool) -> None:
     cloud.world.add_machine(cloud.machine.row.zone_id)
     instance = (make_stopped_instance if is_off else make_instance)(cloud)
     volume = make_unbound(cloud, image=cloud.image)
