@@ -34,7 +34,7 @@ from controlplane.placement import services as placement
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource
 from controlplane.storage.models import Volume
-from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
+from controlplane.storage.services import CREATE, require_volume_state, volume_lock, volume_placement_request
 
 ATTACH = "volume.attach"
 
@@ -57,6 +57,7 @@ def volume_attach(
     with_volume, with_instance = attachment_requests(instance, volume)
     taken = placement.check_current_node(with_volume)
     if volume.is_unbound:
+        placement.check_placement(volume_placement_request(volume, operation=CREATE, near=(instance.pk,)))
         placement.check_placement(replace(with_instance, near=(instance.pk,)))
     else:
         placement.check_current_node(with_instance)

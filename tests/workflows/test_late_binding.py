@@ -13,7 +13,9 @@ from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import instance_delete
 from controlplane.compute.volume_actions import volume_actions
 from controlplane.compute.volume_moves import is_move, volume_retype_plan
+from controlplane.identity.actor import SYSTEM
 from controlplane.nodes.models import Inventory
+from controlplane.nodes.services import node_cordon
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
 from controlplane.placement.models import Allocation, Decision
@@ -136,6 +138,14 @@ def test_full_node_refuses_and_a_later_attachment_succeeds(cloud: Cloud) -> None
     assert_unbound(volume)
     done(delete_volume(cloud, filler))
     done(attach(cloud, instance, volume)[1])
+
+
+def test_cordoned_node_takes_no_first_use(cloud: Cloud) -> None:
+    instance, volume = make_instance(cloud), make_unbound(cloud)
+    node_cordon(SYSTEM, cloud.machine.row, reason="it is full")
+    with pytest.raises((InsufficientCapacity, NoPlace)):
+        attach(cloud, instance, volume)
+    assert_unbound(volume)
 
 
 def test_node_that_fills_up_after_the_request_leaves_the_volume_unbound(cloud: Cloud) -> None:
