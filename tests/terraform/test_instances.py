@@ -156,7 +156,7 @@ def test_a_volume_of_an_instance_is_replaced(tf: Workspace, api: Api) -> None:
 
 @pytest.mark.nightly
 def test_a_volume_without_a_place_gets_it_with_its_attachment(tf: Workspace, api: Api) -> None:
-    """It also grows in the same apply: the plan does not promise that the zone stays null."""
+    """The plan of a change does not promise that the zone stays null."""
     data = DATA % 'volume_type = "late"'
     tf.write(data).apply()
     assert tf.state()["andromede_volume.data"]["zone"] is None
