@@ -70,6 +70,8 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
 GIVEN_ROLES: frozenset[Role] = frozenset(role for roles in ROLES_OF.values() for role in roles)
 # The operation that a permit for another action is a part of.
 PART_OF: Mapping[str, str] = {"instance.migrate-out": "instance.migrate"}
+# Operations by themselves that may be a part of another one, too: a volume that binds at first use is made then.
+ALSO_PART_OF: Mapping[str, str] = {"volume.create": "volume.attach"}
 # These operations themselves are always allowed: clauses only apply to what their undo gives back.
 CHECKED_WHEN_UNDONE = frozenset({"volume.detach"})
 

@@ -182,10 +182,13 @@ class Flavor(models.Model):
 
 
 LOCAL = "local"  # the default volume type, without a pool
+BINDINGS = IMMEDIATE, FIRST_USE = ("immediate", "first_use")
 
 
 class VolumeType(models.Model):
     """The storage of a volume. `pool`: the name of the pool; empty: a file on one node's own disk.
+
+    `binding`: when a volume gets its place. `immediate`: at its creation; `first_use`: when an instance first needs it.
 
     The limits are of reads and writes together, fixed and for each GiB of the volume; 0: none. `organization_ids`: the
     only organizations that may use the type; empty: all. A retired type takes no new volumes. `is_imported`: a file
@@ -195,6 +198,7 @@ class VolumeType(models.Model):
     id = models.SlugField(primary_key=True, max_length=63)
     description = models.CharField(max_length=200)
     pool = models.SlugField(max_length=40, blank=True, default="", db_default="")
+    binding = models.CharField(max_length=16, default=IMMEDIATE, db_default=IMMEDIATE)
     iops = models.PositiveIntegerField(default=0, db_default=0)
     mb_per_s = models.PositiveIntegerField(default=0, db_default=0)
     iops_per_gib = models.PositiveIntegerField(default=0, db_default=0)
@@ -203,6 +207,9 @@ class VolumeType(models.Model):
     is_retired = models.BooleanField(default=False, db_default=False)
     is_imported = models.BooleanField(default=False, db_default=True)
     generation = models.PositiveBigIntegerField(default=1, db_default=1)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(binding__in=BINDINGS), name="catalog_volumetype_binding")]
 
     def __str__(self) -> str:
         return self.id

@@ -16,7 +16,7 @@ from controlplane.catalog.errors import (
     VolumeTypeRetired,
     VolumeTypeTaken,
 )
-from controlplane.catalog.models import LOCAL, VolumeType
+from controlplane.catalog.models import IMMEDIATE, LOCAL, VolumeType
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Organization, Project
 from controlplane.kernel.db import raise_on_violation
@@ -31,6 +31,7 @@ class NewVolumeType:
     id: str
     description: str
     pool: str = ""
+    binding: str = IMMEDIATE
     iops: int = 0
     mb_per_s: int = 0
     iops_per_gib: int = 0
@@ -109,19 +110,20 @@ def volume_type_create(actor: Actor, new: NewVolumeType) -> VolumeType:
             id=name,
             description=new.description,
             pool=new.pool and check_name(new.pool, field="pool"),
+            binding=new.binding,
             iops=new.iops,
             mb_per_s=new.mb_per_s,
             iops_per_gib=new.iops_per_gib,
             mb_per_s_per_gib=new.mb_per_s_per_gib,
             organization_ids=_ids(new.organizations),
         )
-    _record(actor, "volume_type.create", volume_type, "pool", *LIMITS, "organization_ids")
+    _record(actor, "volume_type.create", volume_type, "pool", "binding", *LIMITS, "organization_ids")
     return volume_type
 
 
 @transaction.atomic
 def volume_type_update(actor: Actor, volume_type: VolumeType, changes: Mapping[str, Any]) -> VolumeType:
-    """Change description, limits, organizations or retirement: those that `changes` has. The pool stays.
+    """Change description, limits, organizations or retirement: those that `changes` has. Pool and binding stay.
 
     Limits of present volumes stay until their next growth or retype.
 

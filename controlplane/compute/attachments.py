@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from controlplane.audit.services import record
+from controlplane.catalog.errors import ImageNotReady
 from controlplane.catalog.models import Flavor
 from controlplane.compute.actions import require_instance_state, require_not_migrating
 from controlplane.compute.errors import (
@@ -33,7 +34,7 @@ from controlplane.placement import services as placement
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource
 from controlplane.storage.models import Volume
-from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
+from controlplane.storage.services import CREATE, require_volume_state, volume_lock, volume_placement_request
 
 ATTACH = "volume.attach"
 
@@ -43,17 +44,23 @@ def volume_attach(
 ) -> tuple[Attachment, Operation]:
     """Request an attachment; a running guest gets the volume while it runs.
 
-    Placement first checks that the location of each satisfies the policies of the other.
+    Placement first checks that the location of each satisfies the policies of the other. An unbound volume gets its
+    place with it, where the instance is.
 
     Raises:
         VolumeAlreadyAttached, VolumeElsewhere, PoolElsewhere, InstanceWrongState, VolumeWrongState, TooManyVolumes,
         PolicyUnsatisfiable, Busy.
+        ImageNotReady, InsufficientCapacity, NoPlace: of an unbound volume, which is a copy of the image.
     """
     actor.may_write()
     _check(instance, volume)
     with_volume, with_instance = attachment_requests(instance, volume)
     taken = placement.check_current_node(with_volume)
-    placement.check_current_node(with_instance)
+    if volume.is_unbound:
+        placement.check_placement(volume_placement_request(volume, operation=CREATE, near=(instance.pk,)))
+        placement.check_placement(replace(with_instance, near=(instance.pk,)))
+    else:
+        placement.check_current_node(with_instance)
     with transaction.atomic():
         attachment, operation = _attach(actor, instance, volume=volume, is_read_only=is_read_only)
         placement.keep_exempted(replace(with_volume, operation_id=operation.pk), taken)
@@ -62,7 +69,7 @@ def volume_attach(
 
 def _check(instance: Instance, volume: Volume) -> None:
     instance.refresh_from_db(fields=["state", "is_deleting", "node"])
-    volume.refresh_from_db(fields=["state", "is_deleting", "node", "pool"])
+    volume.refresh_from_db(fields=["state", "is_deleting", "node", "pool", "volume_type", "is_unbound"])
     require_instance_state(instance, "attach")
     require_not_migrating(instance)
     if Attachment.objects.filter(volume=volume).exists():
@@ -73,7 +80,13 @@ def _check(instance: Instance, volume: Volume) -> None:
 
 
 def _require_reachable_volume(instance: Instance, volume: Volume) -> None:
-    """Raise VolumeElsewhere if the instance's node cannot open the volume."""
+    """Raise VolumeElsewhere or PoolElsewhere if the instance's node cannot open the volume. One that has no place yet
+    gets it there; ImageNotReady: its image was deleted meanwhile.
+    """
+    if volume.is_unbound:
+        if volume.image is not None and volume.image.state != "available":
+            raise ImageNotReady(field="volume", name=volume.image.name, state=volume.image.state)
+        return
     if volume.node_id == instance.node_id:
         return
     if volume.pool is None:
@@ -133,12 +146,15 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
         "instance": str(instance.pk),
         "is_read_only": is_read_only,
         "is_brought": is_brought,
+        "is_first_use": volume.is_unbound,
+        "near": [str(instance.pk)],
+        "zones": [],
     }
     request = OperationRequest(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
     operation = enqueue(actor, request)
     require_volume_state(volume, "available")
     _require_reachable_volume(instance, volume)
-    if is_brought:
+    if is_brought or volume.is_unbound:
         Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
     record(actor, ATTACH, volume.pk, project_id=instance.project_id, instance=str(instance.pk))
     return attachment, operation

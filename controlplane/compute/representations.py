@@ -121,7 +121,8 @@ def instance_conditions(instance: Instance, language: str | None) -> list[dict[s
 
 
 def volume_conditions(volume: Volume, language: str | None) -> list[dict[str, Any]]:
-    return _common(volume, volume.node, language)
+    waiting = [_unbound(volume, language)] if volume.is_unbound and volume.node is None else []
+    return [*waiting, *_common(volume, volume.node, language)]
 
 
 def snapshot_conditions(snapshot: Snapshot, language: str | None) -> list[dict[str, Any]]:
@@ -158,6 +159,16 @@ def _common(row: Instance | Volume | Snapshot, node: Node | None, language: str 
             }
         )
     return conditions
+
+
+def _unbound(volume: Volume, language: str | None) -> dict[str, Any]:
+    return {**_unbound_message(language), "changed_at": volume.created_at}
+
+
+@cache
+def _unbound_message(language: str | None) -> Mapping[str, str]:
+    message = _("It has no place yet: it gets one when it is first attached to an instance.")
+    return {"type": "bound", "status": "false", "reason": "first_use", "message": message}
 
 
 def _reachable(node: Node, language: str | None) -> dict[str, Any]:

@@ -62,7 +62,13 @@ from controlplane.placement.models import Exemption
 from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
-from controlplane.storage.services import image_sources, pool_requirements, require_volume_state, volume_lock
+from controlplane.storage.services import (
+    image_sources,
+    pool_requirements,
+    require_bound,
+    require_volume_state,
+    volume_lock,
+)
 
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
 FIRST_START = 2
@@ -288,6 +294,7 @@ def _check_fit(new: NewInstance) -> None:
     check_volume_count(len(new.volumes), new.flavor, field="volumes")
     for volume in new.all_volumes:
         require_volume_state(volume, "available")
+        require_bound(volume, field="boot_volume" if volume == boot else "volumes")
     check_groups(new.security_groups or ())
     check_ports(new.networks, new.ports)
 

@@ -30,7 +30,7 @@ from controlplane.placement.selectors import PoolRequirement
 from controlplane.storage.errors import PoolMovesUnsupported, VolumeMoveNotEnded, VolumeTypeElsewhere
 from controlplane.storage.models import Volume, VolumeMove
 from controlplane.storage.retype import place_of, volume_retype
-from controlplane.storage.services import require_no_snapshots, require_volume_state, volume_lock
+from controlplane.storage.services import require_bound, require_no_snapshots, require_volume_state, volume_lock
 from controlplane.storage.snapshot_sources import require_not_read
 
 MOVE = "volume.move"
@@ -70,8 +70,8 @@ class RetypePlan:
 
 
 def is_move(volume: Volume, volume_type: VolumeType) -> bool:
-    """Tell if volumes of the type are in another place than the volume."""
-    return volume_type.pool != (volume.pool.name if volume.pool is not None else "")
+    """Tell if volumes of the type are in another place than the volume, which is in one."""
+    return not volume.is_unbound and volume_type.pool != (volume.pool.name if volume.pool is not None else "")
 
 
 def volume_retype_plan(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb_per_s: int) -> RetypePlan:
@@ -186,8 +186,9 @@ def require_ended(volume_id: UUID) -> None:
 
 
 def require_usable(volume: Volume) -> None:
-    """Raise VolumeWrongState unless the volume has data that may move."""
+    """Raise VolumeWrongState or VolumeUnbound unless the volume has data that may move."""
     require_volume_state(volume, "available", "in-use")
+    require_bound(volume)
 
 
 def require_movable(instance: Instance | None) -> None:

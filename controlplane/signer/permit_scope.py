@@ -28,7 +28,7 @@ from controlplane.placement.effective_policies import DataSource, PolicySubject
 from controlplane.signer.errors import PermitOutdated
 from controlplane.storage.image_sources import image_placement_request, snapshot_id, source_of, volume_of
 from controlplane.storage.models import Snapshot, Volume
-from controlplane.storage.services import image_sources, volume_placement_request
+from controlplane.storage.services import CREATE, image_sources, volume_placement_request
 from controlplane.storage.snapshot_placement import snapshot_placement_request
 
 # Operations that open disks in storage clusters anew where a node has lost the keys, before it starts the guest.
@@ -176,10 +176,11 @@ def _peer(node: Node) -> Peer:
     return Peer(str(node.pk), node.certificate_sha256)
 
 
-def _of_volume(operation: Operation) -> PermitScope:
+def _of_volume(operation: Operation, *, op: str | None = None) -> PermitScope:
+    """Return the scope of a volume. `op`: of the permit, if it is not the operation's kind."""
     volume = Volume.objects.select_related("project__organization", "image").get(pk=operation.resource_id)
     images = (volume.image.sha256,) if volume.image is not None else ()
-    make_request = partial(volume_placement_request, volume, operation=operation.kind)
+    make_request = partial(volume_placement_request, volume, operation=op or operation.kind)
     contents = Contents(volumes=_texts(volume.pk), images=images)
     return PermitScope(
         volume.generation, contents, (volume.pk,), PolicySubject(volume.project, volume.pk), make_request
@@ -203,8 +204,14 @@ def _of_volume_move(operation: Operation) -> PermitScope:
 
 
 def _of_new_volume(operation: Operation) -> PermitScope:
-    """Return the scope of a creation, which may be from a snapshot of the project."""
-    scope = _of_volume(operation)
+    """Return the scope of a creation, which may be from a snapshot of the project.
+
+    Raises:
+        PermitOutdated: it is a part of an attachment, and the volume has its place already.
+    """
+    if operation.kind != CREATE and not Volume.objects.filter(pk=operation.resource_id, is_unbound=True).exists():
+        raise PermitOutdated(reason=Message("the volume has its place already."))
+    scope = _of_volume(operation, op=CREATE)
     made_from = Snapshot.objects.filter(
         pk__in=Volume.objects.filter(pk=operation.resource_id).values("snapshot"), project_id=scope.subject.project.pk
     )
@@ -297,7 +304,7 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "instance.evacuate": _of_evacuation,
     "port.attach": _of_instance,
     "port.detach": _of_instance,
-    "volume.create": _of_new_volume,
+    CREATE: _of_new_volume,
     "volume.grow": _of_volume,
     "volume.retype": _of_volume,
     "volume.move": _of_volume_move,

@@ -13,7 +13,7 @@ from andromede_core.documents.messages import Message
 from andromede_core.permits.permit import KIND, Limits, Permit, expiry
 from andromede_core.permits.sentinel_signature import sentinel_classifications
 from andromede_core.permits.trust_documents import PUBLIC, Charter
-from andromede_core.policy.roles import PART_OF, ROLES_OF
+from andromede_core.policy.roles import ALSO_PART_OF, PART_OF, ROLES_OF
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
@@ -141,7 +141,8 @@ OPERATIONS = Prepared(
 def _operation(row: Row) -> Operation:
     """Return the live operation that the permit is for."""
     operation = OPERATIONS.first(row.operation_id)
-    if operation is None or (operation.kind, operation.resource_id) != (PART_OF.get(row.op, row.op), row.resource_id):
+    kinds = {PART_OF.get(row.op, row.op), ALSO_PART_OF.get(row.op, row.op)}
+    if operation is None or operation.kind not in kinds or operation.resource_id != row.resource_id:
         raise PermitOutdated(reason=Message("there is no such operation."))
     if operation.state not in UNDER_WAY:
         raise PermitOutdated(reason=Message("no worker is executing the operation."))

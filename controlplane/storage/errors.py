@@ -17,6 +17,15 @@ class VolumeWrongState(Conflict):
     detail = "The volume is {state}; this needs a volume that is {wanted}."
 
 
+class VolumeUnbound(Conflict):
+    code = "storage.volume.unbound"
+    title = "No place yet"
+    detail = (
+        "The volume {volume!r} has no place and no data yet: it gets a place when it is first attached to an instance "
+        "that exists. Attach it first, or create a volume with a zone, which gets its place at once."
+    )
+
+
 class VolumeInUse(Conflict):
     code = "storage.volume.in_use"
     title = "In use"

@@ -34,7 +34,7 @@ from controlplane.storage.errors import ImagesUnsupported, SnapshotPoolFull, Too
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.retype import place_of
 from controlplane.storage.selectors import image_of
-from controlplane.storage.services import require_volume_state, volume_lock
+from controlplane.storage.services import require_bound, require_volume_state, volume_lock
 from controlplane.storage.snapshot_sources import (
     IMAGE_CREATE,
     require_snapshot_available,
@@ -142,9 +142,13 @@ def snapshot_to_read(operation: Operation, image: Image, source: Source) -> Snap
 
 
 def require_image_source(source: Source) -> None:
-    """Raise SnapshotWrongState, VolumeWrongState, ImagesUnsupported or SnapshotPoolFull unless an image can be made."""
+    """Raise SnapshotWrongState, VolumeWrongState, VolumeUnbound, ImagesUnsupported or SnapshotPoolFull unless an image
+    can be made.
+    """
     if isinstance(source, Snapshot):
         require_snapshot_available(source, field=SNAPSHOT_SOURCE)
+    else:
+        require_bound(source, field=VOLUME_SOURCE)
     if not has_snapshot_reads(source.pool):
         where = place_of(source.pool.name if source.pool is not None else "")
         types = type_names(source.project, Pool.objects.filter(HAS_SNAPSHOT_READS))

@@ -59,6 +59,8 @@ class Volume(ProjectResource):
 
     `is_whole`: it was moved, and is no layer over its image any more, wherever it is.
 
+    `is_unbound`: it has never been used, and has no place and no data until an instance first needs it.
+
     `is_deleting`: a deletion was accepted; nothing else is any more.
     """
 
@@ -73,6 +75,7 @@ class Volume(ProjectResource):
     next_type = models.ForeignKey(VolumeType, models.PROTECT, null=True, related_name="+", db_index=False)
     snapshot = models.ForeignKey("Snapshot", models.PROTECT, null=True, related_name="+", db_index=False)
     is_whole = models.BooleanField(default=False, db_default=False)
+    is_unbound = models.BooleanField(default=False, db_default=False)
     is_deleting = models.BooleanField(default=False)
 
     class Meta:
@@ -83,7 +86,9 @@ class Volume(ProjectResource):
             models.CheckConstraint(condition=Q(state__in=VOLUME.moves), name="storage_volume_state"),
             models.CheckConstraint(condition=Q(size_gib__gte=1), name="storage_volume_has_size"),
             models.CheckConstraint(
-                condition=~Q(state__in=["available", "in-use"]) | Q(node__isnull=False),
+                condition=~Q(state__in=["available", "in-use"])
+                | Q(node__isnull=False)
+                | Q(state="available", is_unbound=True),
                 name="storage_volume_usable_has_node",
             ),
         ]

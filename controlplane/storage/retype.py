@@ -1,5 +1,7 @@
 """Retype requests: another volume type, with its limits. workflows/volume_retype.py carries them out."""
 
+from copy import copy
+
 from django.db import transaction
 from django.db.models import F
 
@@ -22,7 +24,7 @@ RETYPE = "volume.retype"
 def volume_retype(actor: Actor, volume: Volume, *, volume_type: VolumeType) -> Operation:
     """Request another type of the same pool, also while a guest uses the volume. The present type: its present limits.
 
-    Placement checks the volume's node first.
+    Placement checks the volume's node first. An unbound volume may get a type of any pool, for which there is a place.
 
     Raises:
         VolumeTypeElsewhere: the type is in another pool.
@@ -32,12 +34,24 @@ def volume_retype(actor: Actor, volume: Volume, *, volume_type: VolumeType) -> O
     actor.may_write()
     require_unlocked(volume.pk)
     _check(volume, volume_type)
-    placement.check_current_node(volume_placement_request(volume, operation=RETYPE))
+    if volume.is_unbound:
+        placement.check_placement(volume_placement_request(_retyped(volume, volume_type), operation=RETYPE))
+    else:
+        placement.check_current_node(volume_placement_request(volume, operation=RETYPE))
     return _retype(actor, volume, volume_type)
+
+
+def _retyped(volume: Volume, volume_type: VolumeType) -> Volume:
+    """Return the volume with the type and its limits, not written."""
+    limits, retyped = io_limits(volume_type, volume.size_gib), copy(volume)
+    retyped.volume_type, retyped.iops_limit, retyped.mb_per_s_limit = volume_type, limits.iops, limits.mb_per_s
+    return retyped
 
 
 def _check(volume: Volume, volume_type: VolumeType) -> None:
     require_volume_state(volume, "available", "in-use")
+    if volume.is_unbound:
+        return
     pool = volume.pool.name if volume.pool is not None else ""
     if pool != volume_type.pool:
         where, wanted = place_of(pool), place_of(volume_type.pool)
@@ -55,7 +69,11 @@ def place_of(pool: str) -> Message:
 def _retype(actor: Actor, volume: Volume, volume_type: VolumeType) -> Operation:
     volume_lock(volume)
     limits = io_limits(volume_type, volume.size_gib)
-    args = {"volume_type": volume_type.pk, "limits": {"iops": limits.iops, "mb_per_s": limits.mb_per_s}}
+    args = {
+        "volume_type": volume_type.pk,
+        "limits": {"iops": limits.iops, "mb_per_s": limits.mb_per_s},
+        "is_unbound": volume.is_unbound,
+    }
     operation = enqueue(
         actor, OperationRequest(RETYPE, volume.project_id, [volume.pk], args, resource_name=volume.name)
     )

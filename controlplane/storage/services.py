@@ -13,7 +13,7 @@ from andromede_core.policy.clauses import Policy
 from controlplane.audit.services import audit_entry, record
 from controlplane.catalog.errors import ImageSizeMismatch
 from controlplane.catalog.io_limits import io_limits
-from controlplane.catalog.models import Image, VolumeType
+from controlplane.catalog.models import FIRST_USE, Image, VolumeType
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
@@ -38,6 +38,7 @@ from controlplane.storage.errors import (
     VolumeHasSnapshots,
     VolumeInUse,
     VolumeNameTaken,
+    VolumeUnbound,
     VolumeWrongState,
 )
 from controlplane.storage.models import VOLUME, Snapshot, Volume
@@ -49,6 +50,8 @@ from controlplane.storage.snapshot_sources import (
     snapshot_lock,
 )
 
+CREATE, GROW = "volume.create", "volume.grow"
+
 
 @dataclass(frozen=True)
 class NewVolume:
@@ -58,6 +61,9 @@ class NewVolume:
     the only node allowed, for operators. `snapshot`: the volume begins with its content, in place of an image's, and is
     in its storage cluster. `classifications` (ids) and `policy`, clauses of its own, hold for its data as
     long as it exists. `exemption`: admits it although a policy refuses it.
+
+    A volume of a type that binds at first use has no place before, unless one of `snapshot`, `zones`, `near`, `host`
+    and `exemption` demands one at once.
     """
 
     name: str
@@ -72,6 +78,11 @@ class NewVolume:
     policy: Policy | None = None
     exemption: Exemption | None = None
     labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_unbound(self) -> bool:
+        needs_place = self.snapshot or self.zones or self.near or self.host or self.exemption
+        return self.volume_type.binding == FIRST_USE and not needs_place
 
 
 def volume_placement_request(
@@ -182,8 +193,9 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
         snapshot=new.snapshot,
         iops_limit=limits.iops,
         mb_per_s_limit=limits.mb_per_s,
+        is_unbound=new.is_unbound,
     )
-    request = volume_placement_request(volume, zones=new.zones, near=_near(new), operation="volume.create")
+    request = volume_placement_request(volume, zones=new.zones, near=_near(new), operation=CREATE)
     return volume, replace(
         request,
         host=new.host,
@@ -197,7 +209,7 @@ def _id_for(new: NewVolume) -> UUID:
     """Return a new id, or the one that was refused and then exempted."""
     if new.exemption is None:
         return new_id()
-    volume_id = exemptions.id_for(new.exemption, op="volume.create")
+    volume_id = exemptions.id_for(new.exemption, op=CREATE)
     if Volume.objects.filter(pk=volume_id).exists():
         raise _spent(volume_id, new.exemption)
     return volume_id
@@ -238,19 +250,22 @@ def _keep_snapshot(volume: Volume) -> None:
 def _begin(
     actor: Actor, volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], host: str | None
 ) -> Operation:
-    args: Mapping[str, object] = {"zones": list(zones), "near": [str(consumer) for consumer in near], "host": host}
+    args: Mapping[str, object] = {
+        "zones": list(zones),
+        "near": [str(consumer) for consumer in near],
+        "host": host,
+        "is_unbound": volume.is_unbound,
+    }
     quotas.claim(volume.project_id, volume.pk, volumes=1, storage_gib=volume.size_gib)
     record(
         actor,
-        "volume.create",
+        CREATE,
         volume.pk,
         project_id=volume.project_id,
         name=volume.name,
         size_gib=volume.size_gib,
     )
-    return enqueue(
-        actor, OperationRequest("volume.create", volume.project_id, [volume.pk], args, resource_name=volume.name)
-    )
+    return enqueue(actor, OperationRequest(CREATE, volume.project_id, [volume.pk], args, resource_name=volume.name))
 
 
 def volume_recreate(
@@ -272,7 +287,7 @@ def volume_recreate(
     if volume.snapshot is not None:
         require_snapshot_available(volume.snapshot)
     sources = _sources(volume)
-    request = volume_placement_request(volume, zones=zones, near=near, operation="volume.create")
+    request = volume_placement_request(volume, zones=zones, near=near, operation=CREATE)
     placement.check_placement(replace(request, host=host, sources=sources))
     with transaction.atomic():
         volume_lock(volume)
@@ -296,7 +311,7 @@ def volume_update(actor: Actor, volume: Volume, *, name: str, labels: dict[str, 
 def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
     """Request a larger size, also while a guest uses the volume; the guest sees it at once.
 
-    Placement checks the volume's node first.
+    Placement checks the volume's node first; of an unbound volume, that there is a place for it.
 
     Raises:
         VolumeCannotShrink: `size_gib` is not above the present size.
@@ -305,7 +320,8 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
     actor.may_write()
     require_unlocked(volume.pk)
     _check_grow(volume, size_gib)
-    placement.check_growth(volume_growth_request(volume, size_gib, operation="volume.grow"))
+    check = placement.check_placement if volume.is_unbound else placement.check_growth
+    check(volume_growth_request(volume, size_gib, operation=GROW))
     return _grow(actor, volume, size_gib)
 
 
@@ -323,13 +339,14 @@ def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
         "size_gib": size_gib,
         "was_gib": volume.size_gib,
         "limits": {"iops": limits.iops, "mb_per_s": limits.mb_per_s},
+        "is_unbound": volume.is_unbound,
     }
-    operation_request = OperationRequest("volume.grow", volume.project_id, [volume.pk], args, resource_name=volume.name)
+    operation_request = OperationRequest(GROW, volume.project_id, [volume.pk], args, resource_name=volume.name)
     operation = enqueue(actor, operation_request)
     _check_grow(volume, size_gib)
     Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1, updated_at=clock.now())
     quotas.claim(volume.project_id, volume.pk, storage_gib=size_gib)
-    record(actor, "volume.grow", volume.pk, project_id=volume.project_id, size_gib=size_gib)
+    record(actor, GROW, volume.pk, project_id=volume.project_id, size_gib=size_gib)
     return operation
 
 
@@ -391,13 +408,13 @@ def volume_mark_attached(volume: Volume) -> None:
     """
     volume_lock(volume)
     require_volume_state(volume, "available")
-    move(volume, VOLUME, "in-use", last_error=None)
+    move(volume, VOLUME, "in-use", last_error=None, is_unbound=False)
 
 
 def volume_lock(volume: Volume) -> None:
     """Read the volume again and lock its row until the caller's transaction ends."""
     volume.refresh_from_db(
-        fields=["name", "state", "is_deleting", "size_gib", "node", "pool", "volume_type"],
+        fields=["name", "state", "is_deleting", "size_gib", "node", "pool", "volume_type", "is_unbound"],
         from_queryset=Volume.objects.select_for_update(no_key=True),
     )
 
@@ -407,6 +424,12 @@ def require_volume_state(volume: Volume, *states: str) -> None:
     if volume.is_deleting or volume.state not in states:
         state = Message("being deleted") if volume.is_deleting else volume.state
         raise VolumeWrongState(state=state, wanted=either(*states))
+
+
+def require_bound(volume: Volume, *, field: str | None = None) -> None:
+    """Raise VolumeUnbound if the volume has no place and no data yet."""
+    if volume.is_unbound:
+        raise VolumeUnbound(field=field, volume=volume.name)
 
 
 def volume_set_place(volume_id: UUID, node_id: UUID | None, pool_id: UUID | None) -> None:

@@ -30,7 +30,7 @@ from controlplane.storage.errors import (
 )
 from controlplane.storage.models import CRASH, Snapshot, SnapshotSchedule, Volume
 from controlplane.storage.retype import place_of
-from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
+from controlplane.storage.services import require_bound, require_volume_state, volume_lock, volume_placement_request
 from controlplane.storage.snapshot_sources import (
     images_being_made,
     listed,
@@ -84,7 +84,8 @@ def check_new(new: NewSnapshot) -> None:
 
 
 def require_snapshots(volume: Volume) -> None:
-    """Raise SnapshotsUnsupported unless snapshots can be taken in the volume's pool."""
+    """Raise SnapshotsUnsupported unless snapshots can be taken in the volume's pool; VolumeUnbound: it has no place."""
+    require_bound(volume, field="volume")
     if not has_snapshots(volume.pool):
         where = place_of(volume.pool.name if volume.pool is not None else "")
         types = type_names(volume.project, pools_with_snapshots())
@@ -92,7 +93,7 @@ def require_snapshots(volume: Volume) -> None:
 
 
 def require_new_snapshots(volume: Volume) -> None:
-    """Raise SnapshotsUnsupported or SnapshotPoolFull unless the volume's pool takes new snapshots."""
+    """Raise VolumeUnbound, SnapshotsUnsupported or SnapshotPoolFull unless the volume's pool takes new snapshots."""
     require_snapshots(volume)
     if volume.pool is not None and volume.pool.is_nearly_full:
         raise SnapshotPoolFull(field="volume", pool=volume.pool.name)

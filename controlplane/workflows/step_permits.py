@@ -13,6 +13,7 @@ from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
+from andromede_core.policy.roles import PART_OF
 from controlplane.catalog.models import Image
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.instance_snapshots import snapshots_placement_request
@@ -70,12 +71,18 @@ def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[Dat
     )
 
 
-def for_volume(operation: Operation, volume: Volume, *, is_of_cluster: bool = False) -> CallAuthorization:
-    """Authorize a call for a volume. `is_of_cluster`: it goes to the storage agent, and the node may not answer."""
-    make_request = partial(volume_placement_request, volume, operation=operation.kind)
+def for_volume(
+    operation: Operation, volume: Volume, *, op: str | None = None, is_of_cluster: bool = False
+) -> CallAuthorization:
+    """Authorize a call for a volume.
+
+    `op`: of the permit, if it is not the operation's kind. `is_of_cluster`: the call goes to the storage agent, and the
+    node may not answer.
+    """
+    make_request = partial(volume_placement_request, volume, operation=op or operation.kind)
     authorization = placement.call_authorization(volume.pk)
     return _authorize(
-        operation, authorization, make_request, generation=volume.generation, calls_node=not is_of_cluster
+        operation, authorization, make_request, generation=volume.generation, op=op, calls_node=not is_of_cluster
     )
 
 
@@ -160,7 +167,7 @@ def _authorize(
     issued = permits.find_valid(key)
     if issued is None:
         try:
-            issued = permits.obtain_permit(key, decide=partial(_decision, operation, make_request, authorization))
+            issued = permits.obtain_permit(key, decide=partial(_decision, key, make_request, authorization))
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise
@@ -176,22 +183,24 @@ def _authorize(
     )
 
 
-def _decision(
-    operation: Operation, make_request: Callable[[], PlacementRequest], authorization: CallAuthorization
-) -> UUID:
+def _decision(key: PermitKey, make_request: Callable[[], PlacementRequest], authorization: CallAuthorization) -> UUID:
     """Return the decision of the operation's claim, or a new one."""
+    operation = key.operation
     claimed = Decision.objects.select_related("project").defer("document").get(pk=authorization.decision_id)
-    is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
+    is_ours = claimed.operation == PART_OF.get(key.op, key.op) and claimed.created_at >= operation.created_at
     cache_key = assessment_cache.read_versions(claimed.project.organization_id, claimed.consumer_id)
     if is_ours and permits.is_current(claimed, cache_key.standing):
         return claimed.pk
     return placement.renew_decision(replace(make_request(), operation_id=operation.pk)).pk
 
 
-def request_permit_ahead(operation: Operation, allocation: Allocation, *, generation: int) -> None:
+def request_permit_ahead(
+    operation: Operation, allocation: Allocation, *, generation: int, op: str | None = None
+) -> None:
     """Request the next step's permit as soon as the allocation exists: the signer works while rows are written."""
     permits.request_permit(
-        PermitKey(operation, operation.kind, allocation.node_id, generation), decide=lambda: allocation.decision_id
+        PermitKey(operation, op or operation.kind, allocation.node_id, generation),
+        decide=lambda: allocation.decision_id,
     )
 
 

@@ -18,13 +18,15 @@ from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import NoAllocation
 from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.services import volume_mark_attached
-from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows import node_steps, step_permits, volume_create
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def attach_steps(operation: Operation) -> Sequence[Step]:
+    """Return the steps. The first use of a volume that has no place yet makes it first, where the instance is."""
+    made = volume_create.making_steps() if operation.args.get("is_first_use") else ()
     brought = (Step("bring", open_shared_volume, undo=stay_there),) if operation.args.get("is_brought") else ()
-    return (*brought, Step("plug", plug, undo=pull_out))
+    return (*made, *brought, Step("plug", plug, undo=pull_out))
 
 
 def attach_finish(operation: Operation) -> None:
@@ -93,9 +95,17 @@ def unplug(operation: Operation) -> Effect | None:
 def pull_out(operation: Operation) -> Effect | None:
     """Undo an attachment.
 
-    The deletion of an instance includes it: its guest need not release a disk on request, and must not block that.
+    The deletion of an instance includes it: its guest need not release a disk on request, and must not block that. It
+    may have the disk of a first use open until then, so the volume keeps its place.
     """
-    return None if _attachment(operation).instance.is_deleting else unplug(operation)
+    attachment = _attachment(operation)
+    if not attachment.instance.is_deleting:
+        return unplug(operation)
+    return partial(_keep_place, attachment.volume) if operation.args.get("is_first_use") else None
+
+
+def _keep_place(volume: Volume) -> None:
+    Volume.objects.filter(pk=volume.pk).update(is_unbound=False, updated_at=clock.now())
 
 
 def reattach(operation: Operation) -> Effect | None:

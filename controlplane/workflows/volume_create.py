@@ -1,4 +1,8 @@
-"""Create a volume: an allocation, and a file there, empty or a copy of an image or a snapshot."""
+"""Create a volume: an allocation, and a file there, empty or a copy of an image or a snapshot.
+
+A volume that binds at first use has neither: the steps are part of its first attachment then (volume_attach.py), under
+permits of their own.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +15,16 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import VOLUME, Volume
-from controlplane.storage.services import volume_placement_request, volume_set_place
+from controlplane.storage.services import CREATE, volume_placement_request, volume_set_place
 from controlplane.workflows import node_steps, step_permits
 from controlplane.workflows.workflow_types import CachedRow, Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
+    return () if operation.args.get("is_unbound") else making_steps()
+
+
+def making_steps() -> Sequence[Step]:
     return (
         Step("place", allocate, undo=release_allocation),
         Step("image", ensure_image, is_transfer=True),
@@ -37,16 +45,16 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 def allocate(operation: Operation) -> Effect:
     volume = _volume(operation)
     near = tuple(UUID(consumer) for consumer in operation.args["near"])
-    request = volume_placement_request(
-        volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind
-    )
+    request = volume_placement_request(volume, zones=tuple(operation.args["zones"]), near=near, operation=CREATE)
     allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
-    step_permits.request_permit_ahead(operation, allocation, generation=volume.generation)
+    step_permits.request_permit_ahead(operation, allocation, generation=volume.generation, op=CREATE)
     return partial(volume_set_place, volume.pk, allocation.node_id, allocation.pool_id)
 
 
-def release_allocation(operation: Operation) -> Effect:
+def release_allocation(operation: Operation) -> Effect | None:
     volume = _volume(operation)
+    if _is_kept(operation, volume):
+        return None
     return node_steps.combine_effects(
         partial(volume_set_place, volume.pk, None, None), partial(placement.release_allocation, volume.pk)
     )
@@ -55,18 +63,25 @@ def release_allocation(operation: Operation) -> Effect:
 def ensure_image(operation: Operation) -> None:
     volume = _volume(operation)
     if volume.image is not None:
-        node_steps.ensure_image(step_permits.for_volume(operation, volume), volume.image, volume.pool)
+        node_steps.ensure_image(step_permits.for_volume(operation, volume, op=CREATE), volume.image, volume.pool)
 
 
 def ensure_disk(operation: Operation) -> None:
     volume = _volume(operation)
     disk = replace(node_steps.disk_of(volume), snapshot=volume.snapshot)
-    node_steps.make_disk(step_permits.for_volume(operation, volume), disk)
+    node_steps.make_disk(step_permits.for_volume(operation, volume, op=CREATE), disk)
 
 
 def remove_disk(operation: Operation) -> Effect | None:
     volume = _volume(operation)
+    if _is_kept(operation, volume):
+        return None
     return node_steps.remove_disk(volume.node, node_steps.disk_of(volume))
+
+
+def _is_kept(operation: Operation, volume: Volume) -> bool:
+    """Tell if the volume has got its place for good in an attachment that is undone (volume_attach.pull_out)."""
+    return operation.kind != CREATE and not volume.is_unbound
 
 
 READ_WITH_IT = ("project", "node", "image", "pool", "snapshot__pool")
@@ -77,4 +92,4 @@ def _volume(operation: Operation) -> Volume:
     return VOLUME_HELD.of(operation)
 
 
-WORKFLOW = Workflow("volume.create", steps, on_success, on_failure)
+WORKFLOW = Workflow(CREATE, steps, on_success, on_failure)

@@ -14,6 +14,9 @@ from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
+    """Return no steps for a volume without a place: only its row changes."""
+    if operation.args.get("is_unbound"):
+        return ()
     return (Step("place", place, undo=shrink_place), Step("grow", grow))
 
 

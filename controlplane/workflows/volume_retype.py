@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def steps(operation: Operation) -> Sequence[Step]:
+    """Return no steps for a volume without a place: only its row changes."""
+    if operation.args.get("is_unbound"):
+        return ()
     return (Step("limit", limit, undo=limit_as_before),)
 
 

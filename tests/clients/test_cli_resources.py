@@ -216,8 +216,9 @@ def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operat
 def test_volume_types_are_made_used_and_retired(cli: Inside, operator: Inside) -> None:
     made = operator.ok(
         *("volume-type", "create", "fast", "--description", "quick", "--iops", "500", "--only-for", "demo"),
-        *("--mb-per-s-per-gib", "10", "-o", "json"),
+        *("--mb-per-s-per-gib", "10", "--binding", "first_use", "-o", "json"),
     ).json
+    assert made["binding"] == "first_use"
     assert (made["iops"], made["mb_per_s_per_gib"], made["organizations"][0]["name"]) == (500, 10, "demo")
     operator.ok("volume-type", "update", "fast", "--for-all", "--iops", "300")
     assert operator.ok("volume-type", "show", "fast", "-o", "json").json["iops"] == 300

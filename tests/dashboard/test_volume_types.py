@@ -15,6 +15,7 @@ FAST = {
     "id": "fast",
     "description": "quick",
     "pool": "flash",
+    "binding": "first_use",
     "iops": "500",
     "iops_per_gib": "10",
     "mb_per_s": "0",
@@ -34,9 +35,10 @@ def test_type_is_created_retired_and_deleted(operator: Client, cloud: Cloud) -> 
     assert operator.post(f"{URL}/new", FAST)["Location"] == CATALOG
     shown = text_of(operator.get(CATALOG))
     assert "10 IOPS per GiB, at least 500, 2 MB/s per GiB" in shown and "alpha-org" in shown and "flash" in shown
+    assert "flash , from the first attachment on" in shown and VolumeType.objects.get(pk="fast").binding == "first_use"
     form = operator.get(f"{URL}/fast/edit").context["form"]
     assert (form["organizations"].value(), form["iops"].value()) == ("alpha-org", 500)
-    changed = {name: FAST[name] for name in FAST if name not in ("id", "pool")}
+    changed = {name: FAST[name] for name in FAST if name not in ("id", "pool", "binding")}
     changed |= {"organizations": "", "iops_per_gib": "0", "is_retired": "on"}
     assert operator.post(f"{URL}/fast/edit", changed)["Location"] == CATALOG
     row = VolumeType.objects.get(pk="fast")
@@ -53,7 +55,9 @@ def test_catalog_and_forms_show_the_copies_of_the_data(operator: Client, member:
     for replicas, words in ((1, "1 copy of the data"), (3, "3 copies of the data")):
         Pool.objects.filter(pk=pool.pk).update(replicas=replicas)
         assert f"flash , {words}" in text_of(operator.get(CATALOG))
-        assert f"shared storage, {words}, 10 IOPS" in text_of(member.get(f"{home}/volumes/create"))
+        assert f"shared storage, gets its place when it is first attached, {words}, 10 IOPS" in text_of(
+            member.get(f"{home}/volumes/create")
+        )
 
 
 def test_only_operators_change_types(signed_in: SignIn, cloud: Cloud) -> None:

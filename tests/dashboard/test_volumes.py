@@ -169,3 +169,24 @@ def test_viewer_changes_nothing(page: str, home: str, signed_in: SignIn, volume:
         assert "lacks the role member" in text_of(viewer.post(address, sent)), address
     volume.refresh_from_db()
     assert (Operation.objects.count(), volume.name) == (before, "data")
+
+
+def test_volume_without_a_place_says_when_it_gets_one(cloud: Cloud, member: Client, home: str) -> None:
+    VolumeType.objects.create(pk="later", description="anywhere", binding="first_use")
+    assert "own disk, gets its place when it is first attached, no limit)" in text_of(
+        member.get(f"{home}/volumes/create")
+    )
+    volume = make_volume(member, home, volume_type="later", image="tiny")
+    page, waiting = f"{home}/volumes/{volume.pk}", "No place yet: it gets one when it is first attached"
+    assert f"Zone {waiting}" in text_of(member.get(page)) and waiting in text_of(member.get(f"{home}/volumes"))
+    for tab in ("placement", "snapshots", "retype"):
+        assert member.get(f"{page}/{tab}").status_code == 200
+    checked = text_of(member.post(f"{page}/retype", {"volume_type": "local", "check": "1"}))
+    assert "The volume has no place and no data yet." in checked
+    offers = member.get(f"{home}/instances/create").context["form"].fields
+    assert not {str(volume.pk)} & {value for name in ("volumes", "boot_volume") for value, _ in offers[name].choices}
+    instance = make_instance(member, home)
+    attach = f"{home}/instances/{instance.pk}/volumes"
+    assert member.post(attach, {"volume": str(volume.pk)})["Location"] == attach
+    finish_all()
+    assert waiting not in text_of(member.get(page)) and "Zone fr-idf-1" in text_of(member.get(page))

@@ -154,6 +154,26 @@ def test_a_volume_of_an_instance_is_replaced(tf: Workspace, api: Api) -> None:
     tf.destroy()
 
 
+@pytest.mark.nightly
+def test_a_volume_without_a_place_gets_it_with_its_attachment(tf: Workspace, api: Api) -> None:
+    """The plan of a change does not promise that the zone stays null."""
+    data = DATA % 'volume_type = "late"'
+    tf.write(data).apply()
+    assert tf.state()["andromede_volume.data"]["zone"] is None
+    tf.assert_no_changes()
+    attached = 'resource "andromede_volume_attachment" "it" {\n  instance = andromede_instance.web.id\n'
+    attached += "  volume = andromede_volume.data.id\n}\n"
+    tf.write(data.replace("= 1", "= 2") + WEB % "" + attached)
+    assert (
+        "(known after apply)" in tf.plan().partition("andromede_volume.data")[2].partition("zone")[2].partition("\n")[0]
+    )
+    tf.apply()
+    assert api.get("volumes/data")["zone"] == api.get("instances/web")["zone"]
+    tf.apply()
+    tf.assert_no_changes()
+    tf.destroy()
+
+
 def test_a_volume_changes_type_and_grows_in_place_and_never_shrinks(tf: Workspace, api: Api) -> None:
     tf.write(DATA % "").apply()
     grown = DATA.replace("= 1", "= 2") % 'volume_type = "fast"'

@@ -11,7 +11,7 @@ from agents.node.adapters import pools
 from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.pools import Pools
 from controlplane.catalog import image_store
-from controlplane.catalog.models import Image, VolumeType
+from controlplane.catalog.models import FIRST_USE, Image, VolumeType
 from controlplane.catalog.services import image_delete
 from controlplane.compute.attachments import volume_attach
 from controlplane.compute.models import Attachment, Instance
@@ -83,6 +83,12 @@ def make_stopped_instance(cloud: Cloud, name: str = "web", **more: Any) -> Insta
 def ask_volume(cloud: Cloud, name: str = "data", *, size_gib: int = 2, **more: Any) -> tuple[Volume, Operation]:
     new = NewVolume(name=name, size_gib=size_gib, **{"volume_type": cloud.volume_type, **more})
     return volume_create(cloud.tenant.actor, cloud.tenant.project, new)
+
+
+def late(pool: str = "") -> VolumeType:
+    """Return a volume type that binds at first use."""
+    fields = {"description": "late", "pool": pool, "binding": FIRST_USE}
+    return VolumeType.objects.get_or_create(pk=f"late{pool}", defaults=fields)[0]
 
 
 def boot_volume_of(instance: Instance) -> Volume:
@@ -240,7 +246,17 @@ def picture(cloud: Cloud) -> dict[str, object]:
         "instances": _rows(Instance.objects.filter(state__in=live), "state", "vcpus", "memory_mib", "disk_gib", "node"),
         "volumes": _rows(
             Volume.objects.filter(state__in=live),
-            *("state", "size_gib", "node", "volume_type", "next_type", "iops_limit", "mb_per_s_limit"),
+            *(
+                "state",
+                "size_gib",
+                "node",
+                "pool",
+                "is_unbound",
+                "volume_type",
+                "next_type",
+                "iops_limit",
+                "mb_per_s_limit",
+            ),
         ),
         "images": _rows(Image.objects.filter(state__in=live), "state", "sha256"),
         "incoming": incoming_files(),

@@ -42,6 +42,7 @@ from tests.workflows.helpers import (
     explode,
     followed_by_another_worker,
     fresh,
+    late,
     make_attached,
     make_booted,
     make_instance,
@@ -295,6 +296,18 @@ def attach_volume(cloud: Cloud) -> Ask:
     return lambda: attach(cloud, instance, volume)[1]
 
 
+def attach_first(cloud: Cloud) -> Ask:
+    """The volume is a copy of an image, and gets its place with the attachment."""
+    instance, volume = make_instance(cloud), make_volume(cloud, volume_type=late(), image=cloud.image)
+    return lambda: attach(cloud, instance, volume)[1]
+
+
+def attach_first_in_cluster(cloud: Cloud) -> Ask:
+    instance, kind = make_instance(cloud), cluster(cloud)
+    volume = make_volume(cloud, volume_type=late(pool=kind.pool))
+    return lambda: attach(cloud, instance, volume)[1]
+
+
 def detach_volume(cloud: Cloud) -> Ask:
     attachment = make_attached(cloud)
     return lambda: volume_detach(cloud.tenant.actor, attachment)
@@ -366,6 +379,8 @@ CASES = (
     Case("volume.revert", revert_volume, ("close", "revert")),
     Case("volume.delete", remove_volume, ("disk",)),
     Case("volume.attach", attach_volume, ("plug",)),
+    Case("volume.attach", attach_first, ("place", "image", "disk", "plug")),
+    Case("volume.attach", attach_first_in_cluster, ("place", "image", "disk", "plug")),
     Case("volume.detach", detach_volume, ("unplug",)),
     Case("snapshot.create", take_snapshot, ("snapshot",)),
     Case("instance.snapshot", take_snapshots, ("snapshots",)),

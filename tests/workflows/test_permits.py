@@ -15,7 +15,14 @@ from agents.protocol.agent_pb2_grpc import AgentStub
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import dumps
 from andromede_core.permits import permit as core
-from andromede_core.policy.roles import CHECKED_WHEN_UNDONE, OPERATIONS, PART_OF, ROLES_OF, TAKING_NOTHING
+from andromede_core.policy.roles import (
+    ALSO_PART_OF,
+    CHECKED_WHEN_UNDONE,
+    OPERATIONS,
+    PART_OF,
+    ROLES_OF,
+    TAKING_NOTHING,
+)
 from controlplane.compute.attachments import volume_detach
 from controlplane.kernel import clock, wakeups
 from controlplane.nodes import agent_client, channels, trust_documents
@@ -162,12 +169,19 @@ def stub_of(node: Node) -> AgentStub:
         return stub
 
 
+def op_of(operation: Operation, message: Any) -> str:
+    """Return the action of the permit with which the message was sent."""
+    if isinstance(message, pb.EnsureDepartureRequest):
+        return "instance.migrate-out"
+    is_plug = isinstance(message, pb.EnsureAttachmentRequest)
+    return "volume.create" if operation.args.get("is_first_use") and not is_plug else operation.kind
+
+
 def assert_permitted(operation: Operation, message: Any) -> None:
     """The signer signed it for this operation, after a decision that admits the zone."""
     permit = core.parse(signed.read(permitted(message).permit.document).payload)
     row = Permit.objects.select_related("decision").get(pk=permit.jti)
-    op = "instance.migrate-out" if isinstance(message, pb.EnsureDepartureRequest) else operation.kind
-    assert (row.operation_id, row.state, permit.op) == (operation.pk, "signed", op)
+    assert (row.operation_id, row.state, permit.op) == (operation.pk, "signed", op_of(operation, message))
     assert row.decision is not None
     assert row.decision.is_admitted
     assert permit.zone in row.decision.admitted_zones
@@ -209,7 +223,8 @@ def test_every_guarded_call_of_a_workflow_has_a_permit(cloud: Cloud, case: Case,
     is_given = case.kind in ROLES_OF and case.kind != "volume.detach"
     assert bool(given) == (is_given and case.kind not in OF_CLUSTERS)
     parts = (part for part, whole in PART_OF.items() if whole == operation.kind)
-    wanted = [operation.kind, *parts, *TWO_GENERATIONS & {operation.kind}] if is_given else []
+    made = {op for op, whole in ALSO_PART_OF.items() if whole == operation.kind and operation.args.get("is_first_use")}
+    wanted = [operation.kind, *parts, *made, *TWO_GENERATIONS & {operation.kind}] if is_given else []
     ops = sorted(Permit.objects.filter(operation_id=operation.pk).values_list("op", flat=True))
     assert ops == sorted(wanted), "one for all its calls on a node with one generation"
 

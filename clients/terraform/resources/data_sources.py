@@ -137,6 +137,9 @@ class VolumeTypes(CloudData):
         id=_found("The id."),
         description=_found("What it is for."),
         pool=_found("The pool of its volumes; empty: the disk of one node."),
+        binding=_found(
+            "When a volume gets its place: `immediate`, at its creation, or `first_use`, when it is first attached."
+        ),
         iops=_found("The fixed limit of operations per second; 0: none.", NUMBER),
         iops_per_gib=_found("The same for each GiB. The larger one counts.", NUMBER),
         mb_per_s=_found("The fixed limit in MB (10^6 bytes) per second; 0: none.", NUMBER),

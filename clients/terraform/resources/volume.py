@@ -21,7 +21,7 @@ from clients.terraform.runtime.diagnostics import Failure
 from clients.terraform.runtime.durations import Timeouts
 from clients.terraform.runtime.provider import Plan, Work
 from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, IdentityAttribute, Schema
-from clients.terraform.runtime.values import Values, is_known
+from clients.terraform.runtime.values import UNKNOWN, Values, is_known
 
 CONFLICT = 409
 
@@ -82,11 +82,17 @@ class VolumeResource(ApiResource):
             "classifications": CLASSIFICATIONS,
             "policy_atoms": POLICY_CLAUSES,
             "labels": LABELS,
-            "zone": Attribute(type=STRING, description="The zone that it is in.", computed=True),
+            "zone": Attribute(
+                type=STRING,
+                description="The zone that it is in. Null: its type binds at first use, and it gets its place when it "
+                "is first attached.",
+                computed=True,
+            ),
             "created_at": CREATED_AT,
         },
         "A disk that outlives instances. A volume of the type `local` lies on one node, and can be attached "
-        "to instances of that node: make it with `near_instance`, or name it in the `volumes` of an instance.",
+        "to instances of that node: make it with `near_instance`, or name it in the `volumes` of an instance. One "
+        "whose type binds at first use needs neither: it gets its place with an `andromede_volume_attachment`.",
     )
 
     def refine(self, plan: Plan) -> None:
@@ -97,6 +103,8 @@ class VolumeResource(ApiResource):
         self.keep_same(plan, "snapshot", project_path(project, "snapshots"))
         self.keep_same(plan, "near_instance", project_path(project, "instances"))
         self.keep_in_zone(plan)
+        if plan.prior["zone"] is None and plan.differing():
+            plan.planned["zone"] = UNKNOWN  # it may be attached for the first time before the change
         if not is_known(plan.planned["size_gib"]):
             return
         was, to = plan.prior["size_gib"], plan.planned["size_gib"]

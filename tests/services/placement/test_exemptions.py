@@ -45,7 +45,7 @@ from controlplane.placement.policies import policy_set
 from controlplane.storage.models import Volume
 from tests import facts
 from tests.approvers import OFFICER, OPERATOR, Person, agree, appoint, person
-from tests.workflows.helpers import attach, done, make_instance, make_volume
+from tests.workflows.helpers import attach, done, late, make_instance, make_volume
 from tests.world import Cloud, Tenant, make_node, make_tenant, make_zone
 
 pytestmark = pytest.mark.django_db
@@ -366,6 +366,21 @@ def test_attachment_uses_one_exemption_per_side_once(refused: Cloud) -> None:
         exemption.refresh_from_db()
         assert (exemption.op, exemption.use_count) == ("volume.attach", 1)
     assert set(ExemptionUse.objects.values_list("operation_id", flat=True)) == {operation.pk}
+
+
+def test_first_use_of_a_volume_needs_an_exemption_to_make_it_too(cloud: Cloud) -> None:
+    instance, volume = make_instance(cloud), make_volume(cloud, volume_type=late())
+    tighten(cloud)
+    plug = partial(attach, cloud, instance, volume)
+    exemptions = [exempt(cloud, plug) for _ in range(3)]
+    done(plug()[1])
+    for exemption in exemptions:
+        exemption.refresh_from_db()
+    assert sorted((each.op, each.use_count) for each in exemptions) == [
+        ("volume.attach", 1),
+        ("volume.attach", 1),
+        ("volume.create", 1),
+    ]
 
 
 def test_exemption_admits_its_own_instance_among_many(cloud: Cloud) -> None:

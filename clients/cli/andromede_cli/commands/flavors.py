@@ -20,6 +20,7 @@ TYPE_COLUMNS = [
     Column("IOPS/GiB", "iops_per_gib"),
     Column("MB/s", "mb_per_s"),
     Column("MB/s/GiB", "mb_per_s_per_gib"),
+    Column(_("binding"), "binding"),
     Column(_("copies"), "replicas"),
     Column(_("snapshots"), "has_snapshots"),
     Column(_("retired"), "is_retired"),
@@ -68,13 +69,17 @@ def create(
     pool: Annotated[
         str | None, typer.Option("--pool", help=_("Pool of its volumes; default: the disk of one node."))
     ] = None,
+    binding: Annotated[
+        str | None, typer.Option("--binding", help=_("When a volume gets its place: immediate (default) or first_use."))
+    ] = None,
     iops: Iops = None,
     iops_per_gib: IopsPerGib = None,
     mb_per_s: MbPerS = None,
     mb_per_s_per_gib: MbPerSPerGib = None,
     owner: Owners = None,
 ) -> None:
-    body = {"pool": pool, **_limits(iops, iops_per_gib, mb_per_s, mb_per_s_per_gib), "organizations": owner or None}
+    limits = _limits(iops, iops_per_gib, mb_per_s, mb_per_s_per_gib)
+    body = {"pool": pool, "binding": binding, **limits, "organizations": owner or None}
     me.show(me.client.volume_types.create(id=name, description=description, **body, dry_run=me.is_dry_run))
 
 

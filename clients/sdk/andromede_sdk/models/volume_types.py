@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 class VolumeType(Model):
     """A volume type. `pool`: the pool of such volumes; empty: the disk of one node.
 
+    `binding`: when a volume gets its place. `immediate`: at its creation; `first_use`: when it is first attached to an
+    instance, on the instance's node or in the pool of its zone.
+
     A volume has the larger one of the fixed limit and that by its size; 0: no limit. `organizations`: the only ones
     that may use the type, for platform roles; null for others. A retired type takes no new volumes.
     `has_snapshots`: snapshots of its volumes can be taken, in at least one of `zones`. `zones`: those that have the
@@ -23,6 +26,7 @@ class VolumeType(Model):
     id: str
     description: str
     pool: str
+    binding: str  # immediate, first_use
     iops: int
     mb_per_s: int
     iops_per_gib: int

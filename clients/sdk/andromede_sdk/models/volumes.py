@@ -50,7 +50,9 @@ class RevertPlan(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Volume(Model):
-    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it."""
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+
+    `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached."""
 
     id: str
     name: str
@@ -85,6 +87,7 @@ class VolumeAction(Model):
 class VolumeWithActions(Model):
     """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
 
+    `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached.
     `allowed_actions`: some of the actions, and whether they are possible in its state; the caller also needs
     permission."""
 
@@ -111,7 +114,9 @@ class VolumeWithActions(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VolumeWithOperation(Model):
-    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it."""
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+
+    `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached."""
 
     id: str
     name: str

@@ -35,6 +35,7 @@ class VolumeTypes(Resource):
         id: str,
         description: str,
         pool: str | None = None,
+        binding: str | None = None,
         iops: int | None = None,
         mb_per_s: int | None = None,
         iops_per_gib: int | None = None,
@@ -46,6 +47,10 @@ class VolumeTypes(Resource):
         """POST /v1/volume-types
 
         A volume type. `pool`: the pool that has its volumes; without it, the disk of one node.
+
+        `binding`: when a volume gets its place. `immediate`: at its creation. `first_use`: when it is first attached to an
+        instance, on the instance's node or in the pool of its zone. A request that names a place, as by `zones`, gets it at
+        once. Neither pool nor binding can be changed.
 
         A volume has the larger one of the fixed limit and that by its size, of reads and writes together; 0: no limit. 1
         MB is 10^6 bytes. `organizations`: the only ones that may use the type; empty: all.
@@ -61,6 +66,7 @@ class VolumeTypes(Resource):
                     "id": id,
                     "description": description,
                     "pool": pool,
+                    "binding": binding,
                     "iops": iops,
                     "mb_per_s": mb_per_s,
                     "iops_per_gib": iops_per_gib,

@@ -131,6 +131,9 @@ class Volumes(Resource):
         `near_instance`: on the node of that instance, so that it can be attached there; not needed for a type in a pool.
         The clauses of `classifications` and `policy_atoms` apply to the volume's data as long as it exists. `host`: the
         only allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it.
+
+        A volume of a type whose `binding` is `first_use` has no place and no data until it is first attached to an
+        instance, unless the request has `snapshot`, `zones`, `near_instance`, `host` or `exemption`.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -22,6 +23,7 @@ from controlplane.kernel.names import as_uuid
 from controlplane.kernel.query_parameters import MOMENT, Parameter, one_of, whole
 from controlplane.kernel.views import Body, route
 from controlplane.network.public_address_residency import public_address_residency
+from controlplane.storage.models import Volume
 
 RECORDS = Listing(
     {
@@ -55,12 +57,16 @@ class Residency(ActorView):
             raise invalid("role", Message("it must be one of {known}.", known=", ".join(ROLES)))
         if start is not None and end is not None and start >= end:
             raise invalid("to", Message("it must be after from."))
-        if self.records().filter(resource_id=resource_id).exists():
+        if self.records().filter(resource_id=resource_id).exists() or self.is_nowhere(resource_id):
             residency, next_to = selectors.residency_of(resource_id, start=start, end=end, role=role), None
         else:  # no evidence is about a public address itself
             residency, next_to = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
         answer = {"intervals": residency.intervals, "problems": residency.problems, "next_to": next_to}
         return Response(ResidencyOut(answer).data)
+
+    def is_nowhere(self, resource_id: UUID) -> bool:
+        """Tell if it is a volume that has never had a place, of which there is no evidence."""
+        return Volume.objects.filter(pk=resource_id, is_unbound=True, project__in=projects(self.actor)).exists()
 
     def records(self) -> QuerySet[EvidenceRecord]:
         """Return the records of the projects that the actor sees."""

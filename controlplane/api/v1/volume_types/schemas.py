@@ -6,8 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controlplane.catalog.io_limits import IoLimits
-from controlplane.catalog.models import VolumeType
-from controlplane.kernel.fields import Flag, In, Name, NamedOut, Out, Text, Whole, references
+from controlplane.catalog.models import BINDINGS, IMMEDIATE, VolumeType
+from controlplane.kernel.fields import Choice, Flag, In, Name, NamedOut, Out, Text, Whole, references
 from controlplane.nodes.pools import PoolsOfName
 
 DESCRIPTION_MAX = 200
@@ -36,6 +36,10 @@ class IoLimitsOut(Out):
 class VolumeTypeIn(In):
     """A volume type. `pool`: the pool that has its volumes; without it, the disk of one node.
 
+    `binding`: when a volume gets its place. `immediate`: at its creation. `first_use`: when it is first attached to an
+    instance, on the instance's node or in the pool of its zone. A request that names a place, as by `zones`, gets it at
+    once. Neither pool nor binding can be changed.
+
     A volume has the larger one of the fixed limit and that by its size, of reads and writes together; 0: no limit. 1
     MB is 10^6 bytes. `organizations`: the only ones that may use the type; empty: all.
     """
@@ -52,6 +56,7 @@ class VolumeTypeIn(In):
     id = Name()
     description = Text(max_length=DESCRIPTION_MAX)
     pool = Text(max_length=POOL_MAX, allow_blank=True, default="")
+    binding = Choice(BINDINGS, default=IMMEDIATE)
     iops = Whole(min_value=0, max_value=IOPS_MAX, default=0)
     mb_per_s = Whole(min_value=0, max_value=MB_PER_S_MAX, default=0)
     iops_per_gib = Whole(min_value=0, max_value=PER_GIB_MAX, default=0)
@@ -79,6 +84,9 @@ class VolumeTypePatch(In):
 class VolumeTypeOut(Out):
     """A volume type. `pool`: the pool of such volumes; empty: the disk of one node.
 
+    `binding`: when a volume gets its place. `immediate`: at its creation; `first_use`: when it is first attached to an
+    instance, on the instance's node or in the pool of its zone.
+
     A volume has the larger one of the fixed limit and that by its size; 0: no limit. `organizations`: the only ones
     that may use the type, for platform roles; null for others. A retired type takes no new volumes.
     `has_snapshots`: snapshots of its volumes can be taken, in at least one of `zones`. `zones`: those that have the
@@ -90,6 +98,7 @@ class VolumeTypeOut(Out):
     id = serializers.CharField()
     description = serializers.CharField()
     pool = serializers.CharField()
+    binding = serializers.ChoiceField(BINDINGS)
     iops = serializers.IntegerField()
     mb_per_s = serializers.IntegerField()
     iops_per_gib = serializers.IntegerField()

@@ -42,6 +42,9 @@ class VolumeIn(In):
     `near_instance`: on the node of that instance, so that it can be attached there; not needed for a type in a pool.
     The clauses of `classifications` and `policy_atoms` apply to the volume's data as long as it exists. `host`: the
     only allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it.
+
+    A volume of a type whose `binding` is `first_use` has no place and no data until it is first attached to an
+    instance, unless the request has `snapshot`, `zones`, `near_instance`, `host` or `exemption`.
     """
 
     example = {"name": "data", "size_gib": 10, "zones": ["fr-idf-1"], "labels": {"env": "prod"}}
@@ -153,7 +156,10 @@ class StoredVolumeOut(ResourceOut):
 
 
 class VolumeOut(StoredVolumeOut):
-    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it."""
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+
+    `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached.
+    """
 
     # Context: the result of compute.representations.volume_details().
     instance = serializers.SerializerMethodField()
@@ -179,6 +185,7 @@ class VolumeActionOut(Out):
 class VolumeWithActionsOut(VolumeOut):
     """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
 
+    `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached.
     `allowed_actions`: some of the actions, and whether they are possible in its state; the caller also needs
     permission.
     """

@@ -48,7 +48,17 @@ class VolumeTypeForm(VolumeTypeEditForm):
         required=False,
         widget=forms.TextInput(attrs=NAME_FIELD),
     )
-    field_order = ("id", "description", "pool", *LIMITS, "organizations")
+    binding = forms.ChoiceField(
+        label=_("Place of volumes"),
+        help_text=_("With the first attachment, a volume gets its place on the instance's node or in its zone."),
+        choices=[("immediate", _("when they are created")), ("first_use", _("when they are first attached"))],
+        required=False,
+    )
+    field_order = ("id", "description", "pool", "binding", *LIMITS, "organizations")
+
+    def body(self) -> Context:
+        body = super().body()
+        return body | {"binding": body["binding"] or "immediate"}
 
 
 class VolumeTypeCreate(FormPage):

@@ -189,9 +189,9 @@ class InstanceCreate(CreatePage):
 
     @cached_property
     def volumes(self) -> list[dict[str, Any]]:
-        volumes: list[dict[str, Any]]
+        """Return the available volumes that have a place: the others are attached to an instance that exists."""
         volumes = self.get_in_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]
-        return volumes
+        return [volume for volume in volumes if volume["zone"]]
 
     @property
     def bootable(self) -> list[dict[str, Any]]:
@@ -266,7 +266,7 @@ class InstanceCreate(CreatePage):
 
 def described_volumes(volumes: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [
-        (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone'] or ''}")
+        (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone']}")
         for (value, name), volume in zip(by_name(volumes), volumes, strict=True)
     ]
 

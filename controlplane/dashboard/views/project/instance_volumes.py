@@ -16,7 +16,9 @@ MADE_WITHIN = "20s"
 
 
 class AttachForm(ApiForm):
-    volume = forms.ChoiceField(label=_("Volume"), help_text=_("Detached volumes in the zone of the instance."))
+    volume = forms.ChoiceField(
+        label=_("Volume"), help_text=_("Detached volumes in the zone of the instance, or without a place yet.")
+    )
     is_read_only = forms.BooleanField(label=_("Read-only"), required=False)
 
     def __init__(self, *args: Any, volumes: list[tuple[str, str]], **kwargs: Any) -> None:
@@ -39,10 +41,13 @@ class InstanceVolumes(FormPage, InstancePage):
 
     @cached_property
     def free(self) -> list[dict[str, Any]]:
+        """Return the volumes in the zone of the instance, and those that have no place yet."""
         zone = self.instance["zone"]
-        page = self.get_in_project("volumes", state="available", zone=zone, sort="name", limit=CHOICES_MAX)
-        volumes: list[dict[str, Any]] = page["items"] if zone else []
-        return volumes
+        if not zone:
+            return []
+        query = {"state": "available", "sort": "name", "limit": CHOICES_MAX}
+        here = self.get_in_project("volumes", zone=zone, **query)["items"]
+        return [*here, *(each for each in self.get_in_project("volumes", **query)["items"] if not each["zone"])]
 
     def choices(self) -> dict[str, Any]:
         sizes = {volume["id"]: gib(volume["size_gib"]) for volume in self.free}

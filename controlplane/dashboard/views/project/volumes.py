@@ -235,7 +235,7 @@ class VolumeRetype(FormPage, VolumePage):
         return ("projects", self.project["id"], "volumes", self.volume["id"], "actions", "retype")
 
     def choices(self) -> dict[str, Any]:
-        """Return all types; those of another place tell what is moved."""
+        """Return all types; those of another place than the volume's tell what is moved."""
         types = self.get_in_project("volume-types", limit=CHOICES_MAX)["items"]
         pools = {each["id"]: each["pool"] for each in types}
         pool = pools.get(self.volume["volume_type"])
@@ -243,7 +243,7 @@ class VolumeRetype(FormPage, VolumePage):
 
     def _described(self, volume_type: dict[str, Any], pool: str | None) -> str:
         text = describe_type(volume_type)
-        if pool in (None, volume_type["pool"]):
+        if pool in (None, volume_type["pool"]) or not self.volume["zone"]:
             return text
         return _("{type}. Moves {size} GiB there").format(type=text, size=self.volume["size_gib"])
 
