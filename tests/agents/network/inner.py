@@ -19,6 +19,8 @@ TIMEOUT_S = 4.0  # above the 3 s after which the kernel gives up ARP
 
 # The node's uplink u0 leads to a neighbour, which is also the router to a host beyond.
 OUTSIDE_WORLD = """
+mount --make-rprivate /
+mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
 mount -t sysfs sysfs /sys
 ip link set lo up
@@ -90,7 +92,3 @@ def _exchange(switch: LinuxSwitch, port: PortSpec, address: IPv4Address, tcp_por
 def _answer(value: Any) -> None:
     pickle.dump(value, sys.stdout.buffer)
     sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -5,11 +5,12 @@ import os
 import pickle
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -32,6 +33,7 @@ from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters, Po
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 from agents.node.metadata.channel import Guest as GuestMetadata
 from tests import processes
+from tests.agents.network import forked_nodes
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -94,22 +96,24 @@ class Node:
         self._script = folder / "udhcpc.sh"
         self._script.write_text(DHCP_SCRIPT)
         self._script.chmod(0o755)
-        self._process = subprocess.Popen(
-            [
-                *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-                *("tini", "-s", "--", sys.executable, HERE / "inner.py"),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        self._out, self._in = os.fdopen(ours_out, "wb"), os.fdopen(ours_in, "rb")
+        self._holder = os.pidfd_open(holder := forked_nodes.nodes.start(theirs_in, theirs_out))
+        os.close(theirs_in)
+        os.close(theirs_out)
         self._answer()
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        children = Path(f"/proc/{holder}/task/{holder}/children").read_text()
         self._first_pid = children.split()[0]
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        """Kill all of the node's processes, and wait for their end."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._holder, signal.SIGKILL)
+        self._in.read()  # until nobody can write
+        os.close(self._holder)
+        self._in.close()
+        self._out.close()
 
     # ---- the switch
 
@@ -197,14 +201,14 @@ class Node:
         return answer
 
     def _call(self, method: str, *arguments: Any, options: dict[str, Any] | None = None) -> Any:
-        pickle.dump((options, method, arguments), self._process.stdin)  # type: ignore[arg-type]
-        self._process.stdin.flush()  # type: ignore[union-attr]
+        pickle.dump((options, method, arguments), self._out)
+        self._out.flush()
         failure, answer = self._answer()
         assert failure is None, failure
         return answer
 
     def _answer(self) -> Any:
-        return pickle.load(self._process.stdout)  # type: ignore[arg-type]
+        return pickle.load(self._in)
 
     # ---- programs
 
