@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.node.adapters.network_specs import PortSpec
-from tests.agents.network import forked_nodes
 from tests.agents.network.namespace_node import Guest, Node
-
-
-@pytest.fixture(scope="session", autouse=True)
-def forked() -> Iterator[None]:
-    yield
-    forked_nodes.nodes.close()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """A node made of namespaces only: when its first process ends, the kernel takes everything in it away."""
 
 import json
+import multiprocessing
 import os
-import pickle
 import select
 import shutil
 import signal
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -33,8 +33,10 @@ from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters, Po
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 from agents.node.metadata.channel import Guest as GuestMetadata
 from tests import processes
-from tests.agents.network import forked_nodes
+from tests.agents.network import inner
 
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload([inner.__name__])
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 NODE_IP, NEIGHBOUR_IP, BEYOND_IP = "198.51.100.1", "198.51.100.2", "203.0.113.9"
@@ -96,24 +98,19 @@ class Node:
         self._script = folder / "udhcpc.sh"
         self._script.write_text(DHCP_SCRIPT)
         self._script.chmod(0o755)
-        theirs_in, ours_out = os.pipe()
-        ours_in, theirs_out = os.pipe()
-        self._out, self._in = os.fdopen(ours_out, "wb"), os.fdopen(ours_in, "rb")
-        self._holder = os.pidfd_open(holder := forked_nodes.nodes.start(theirs_in, theirs_out))
-        os.close(theirs_in)
-        os.close(theirs_out)
-        self._answer()
-        children = Path(f"/proc/{holder}/task/{holder}/children").read_text()
+        self._channel, theirs = FORKED.Pipe()
+        self._holder = FORKED.Process(target=inner.hold, args=(theirs,))
+        self._holder.start()
+        theirs.close()
+        self._channel.recv()
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text()
         self._first_pid = children.split()[0]
 
     def close(self) -> None:
         """Kill all of the node's processes, and wait for their end."""
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._holder, signal.SIGKILL)
-        self._in.read()  # until nobody can write
-        os.close(self._holder)
-        self._in.close()
-        self._out.close()
+        os.kill(int(self._first_pid), signal.SIGKILL)
+        self._holder.join()
+        self._channel.close()
 
     # ---- the switch
 
@@ -201,14 +198,10 @@ class Node:
         return answer
 
     def _call(self, method: str, *arguments: Any, options: dict[str, Any] | None = None) -> Any:
-        pickle.dump((options, method, arguments), self._out)
-        self._out.flush()
-        failure, answer = self._answer()
+        self._channel.send((options, method, arguments))
+        failure, answer = self._channel.recv()
         assert failure is None, failure
         return answer
-
-    def _answer(self) -> Any:
-        return pickle.load(self._in)
 
     # ---- programs
 
