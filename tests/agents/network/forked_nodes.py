@@ -16,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PR_SET_PDEATHSIG = 1
+CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x20000000, 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class ForkedNodes:
@@ -74,7 +76,8 @@ def _hold(stdin: int, stdout: int) -> None:
     os.dup2(stdin, 0)
     os.dup2(stdout, 1)
     os.closerange(3, max(stdin, stdout) + 1)
-    os.unshare(os.CLONE_NEWNET | os.CLONE_NEWNS | os.CLONE_NEWPID)
+    if LIBC.unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) != 0:  # Python has it from 3.12 on
+        raise OSError(ctypes.get_errno(), "unshare")
     first = os.fork()
     if first == 0:
         _end_with_the_parent()
@@ -108,7 +111,7 @@ def _answer() -> None:
 
 
 def _end_with_the_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":
