@@ -1,9 +1,11 @@
 """Tests that `make test` leaves to `make test-all`, and their substitutes."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import pytest
+
+Variant = TypeVar("Variant")
 
 
 def thinned(params: Iterable[Any], *, keep_every: int, beginning: int = 0) -> list[Any]:
@@ -12,6 +14,27 @@ def thinned(params: Iterable[Any], *, keep_every: int, beginning: int = 0) -> li
     Tests over the same parameters begin at different ones, so that the gate has each for some test.
     """
     return [param if number % keep_every == beginning else as_nightly(param) for number, param in enumerate(params)]
+
+
+def variants_thinned(
+    variants: Iterable[Variant],
+    steps_of: Callable[[Variant], tuple[str, Sequence[str]]],
+    param: Callable[[Variant, str], Any],
+) -> list[Any]:
+    """Keep each step of a workflow for the first variant that has it, and one step of each other variant, for the gate.
+
+    `steps_of`: the workflow of a variant, and its steps. `param`: the parameters for a step. Of other variants it is
+    another step each time, so that the gate has each for some of them. What is not kept is nightly.
+    """
+    seen, params, others = set[tuple[str, str]](), list[Any](), 0
+    for variant in variants:
+        workflow, steps = steps_of(variant)
+        kept = {step for step in steps if (workflow, step) not in seen}
+        seen.update((workflow, step) for step in steps)
+        if not kept:
+            kept, others = {steps[others % len(steps)]}, others + 1
+        params += [each if step in kept else as_nightly(each) for step in steps for each in [param(variant, step)]]
+    return params
 
 
 def as_nightly(param: Any) -> Any:

@@ -99,6 +99,7 @@ def ada(live: Live) -> str:
     return [live.cloud.stack.manage(*line) for line in lines][-1]
 
 
+@pytest.mark.nightly
 def test_organization_guide_runs(commands: Path, folder: Path, live: Live, ada: str) -> None:
     """Three pages, in this order: the second looks at what the first has done."""
     (folder / "token-file").write_text(f"{ada}\n")

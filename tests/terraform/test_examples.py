@@ -22,7 +22,7 @@ RULE = "andromede_security_group_rule.http"
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "example",
-    thinned([path for path in SINGLE if path not in ALONE], keep_every=3),
+    thinned([path for path in SINGLE if path not in ALONE], keep_every=6),
     ids=lambda path: str(path.relative_to(EXAMPLES)),
 )
 def test_an_example_is_applied_and_changes_nothing_afterwards(wide: Workspace, example: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_image_is_uploaded_and_identified_by_content(tf: Workspace, api: Api, tm
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_image_of_a_volume_and_of_a_snapshot_boots_as_the_image_they_began_as(tf: Workspace, api: Api) -> None:
     tf.write(block("image", 'name = "mine"', 'format = "qcow2"', f'source_file = "{make_image(tf.folder / "m")}"'))
     tf.apply()

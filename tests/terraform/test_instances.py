@@ -35,6 +35,7 @@ def test_flavor_change_needs_permission_to_stop(tf: Workspace, api: Api) -> None
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_stopped_instance_is_created_and_started_in_place(tf: Workspace, api: Api) -> None:
     tf.write(WEB % "is_running = false").apply()
     assert api.get("instances/web")["state"] == "stopped"
@@ -138,6 +139,7 @@ def test_volumes_of_an_instance_change_in_place_and_outlive_it(tf: Workspace, ap
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_a_volume_of_an_instance_is_replaced(tf: Workspace, api: Api) -> None:
     web = WEB % "volumes = [andromede_volume.data.id]"
     zone = 'zones = ["fr-idf-1"]'
@@ -174,6 +176,7 @@ def test_a_volume_without_a_place_gets_it_with_its_attachment(tf: Workspace, api
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_a_volume_changes_type_and_grows_in_place_and_never_shrinks(tf: Workspace, api: Api) -> None:
     tf.write(DATA % "").apply()
     grown = DATA.replace("= 1", "= 2") % 'volume_type = "fast"'

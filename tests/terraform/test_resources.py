@@ -266,7 +266,7 @@ LIVES = [
 ]
 
 
-@pytest.mark.parametrize("life", thinned(LIVES, keep_every=3), ids=lambda life: life.id)
+@pytest.mark.parametrize("life", thinned(LIVES, keep_every=6), ids=lambda life: life.id)
 def test_resource_is_created_updated_replaced_imported_and_destroyed(wide: Workspace, api: Api, life: Life) -> None:
     tf = wide
     tf.write(life.before + life.first).apply()
@@ -290,6 +290,7 @@ def test_resource_is_created_updated_replaced_imported_and_destroyed(wide: Works
     assert life.kind == "" or api.get(life.kind)["items"] == []
 
 
+@pytest.mark.nightly
 def test_public_address_is_attached_to_an_instance_and_back_after_its_replacement(tf: Workspace, api: Api) -> None:
     web = LAN + WEB % '  networks = [andromede_network.lan.id]\n  zones    = ["fr-idf-1"]'
     association = block(
@@ -308,6 +309,7 @@ def test_public_address_is_attached_to_an_instance_and_back_after_its_replacemen
     assert api.get("public-addresses")["items"] == []
 
 
+@pytest.mark.nightly
 def test_volume_is_made_from_a_snapshot_and_replaced_with_another(tf: Workspace, api: Api) -> None:
     source = SHARED % ("data", "data", "")
     snapshots = TAKEN % ("first", "first") + TAKEN % ("second", "second")
@@ -328,6 +330,7 @@ def test_volume_is_made_from_a_snapshot_and_replaced_with_another(tf: Workspace,
     assert api.get("volumes")["items"] == api.get("snapshots")["items"] == []
 
 
+@pytest.mark.nightly
 def test_volume_moves_in_place_to_a_type_of_another_pool(tf: Workspace, api: Api) -> None:
     there = SHARED % ("data", "data", 'zones = ["fr-idf-1"]')  # the zone with the cluster
     tf.write(there.replace('"rbd"', '"local"')).apply()
@@ -341,6 +344,7 @@ def test_volume_moves_in_place_to_a_type_of_another_pool(tf: Workspace, api: Api
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_snapshot_that_expired_is_planned_anew(tf: Workspace, api: Api) -> None:
     snapshot = block("volume_snapshot", 'name = "one"', "volume = andromede_volume.data.id")
     tf.write(SHARED % ("data", "data", "") + snapshot).apply()
@@ -416,6 +420,7 @@ def test_an_ephemeral_token_lives_for_one_run(tf: Workspace, api: Api) -> None:
     assert "run" not in [token["name"] for token in api.get("tokens")["items"]]
 
 
+@pytest.mark.nightly
 def test_the_secret_of_a_webhook_is_rotated_and_never_by_an_import(tf: Workspace, api: Api) -> None:
     text = block("webhook", 'name = "ops"', 'url = "https://ops.example.org/a"', 'kinds = ["*"]', "secret_version = %d")
     printed = tf.write(text % 1).apply()

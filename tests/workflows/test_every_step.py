@@ -25,7 +25,7 @@ from controlplane.storage.models import Snapshot
 from controlplane.storage.retype import volume_retype
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS
-from tests.nightly import thinned
+from tests.nightly import thinned, variants_thinned
 from tests.workflows.helpers import (
     Killed,
     altered,
@@ -427,19 +427,11 @@ WITH_ROOT_VOLUME = (
 )
 
 
-def _params(cases: tuple[Case, ...]) -> list[Any]:
-    return [
-        pytest.param(case, step, id=f"{case.kind}-{case.prepare.__name__}-{step}")
-        for case in cases
-        for step in case.steps
-    ]
+def _param(case: Case, step: str) -> Any:
+    return pytest.param(case, step, id=f"{case.kind}-{case.prepare.__name__}-{step}")
 
 
-STEPS = [
-    *_params(CASES),
-    *thinned(_params(FROM_VOLUME), keep_every=4, beginning=3),
-    *thinned(_params(WITH_ROOT_VOLUME), keep_every=3, beginning=2),
-]
+STEPS = variants_thinned((*CASES, *FROM_VOLUME, *WITH_ROOT_VOLUME), lambda case: (case.kind, case.steps), _param)
 # Steps that cannot be undone, nor cancelled when they are done.
 FINAL = {"old-root-disk", "move", "settle", "clear-source", "revert", "switch", "finish", "open", "erase"} | {
     "decide",
@@ -456,6 +448,13 @@ CANCELLABLE = [
 def test_the_table_has_every_workflow_of_instances_and_volumes() -> None:
     others = {"image.import", "image.verify", "node.fence"}
     assert {case.kind for case in CASES} == WORKFLOWS.keys() - others
+
+
+def test_the_gate_has_every_step_of_every_workflow() -> None:
+    def in_workflows(params: list[Any]) -> set[tuple[str, str]]:
+        return {(case.kind, step) for case, step in (param.values for param in params)}
+
+    assert in_workflows([param for param in STEPS if not param.marks]) == in_workflows(STEPS)
 
 
 @pytest.mark.parametrize(("case", "step"), UNDOABLE)

@@ -29,6 +29,7 @@ from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
 from controlplane.workflows.registry import WORKFLOWS
+from tests.nightly import thinned
 from tests.workflows import shared_pool
 from tests.workflows.helpers import (
     Killed,
@@ -314,7 +315,7 @@ def test_pool_volume_moves_from_an_unreachable_node(shared: Shared) -> None:
 MOVE_STEPS = ("place", "root-disk", "volume-0", "expect", "move", "settle", "clear-source")
 
 
-@pytest.mark.parametrize("step", MOVE_STEPS)
+@pytest.mark.parametrize("step", thinned(MOVE_STEPS, keep_every=3, beginning=1))
 def test_pool_migration_continues_with_another_worker(shared: Shared, step: str) -> None:
     shared.without_snapshots()
     instance = shared.instance(host=shared.here.row.name)
@@ -327,7 +328,9 @@ def test_pool_migration_continues_with_another_worker(shared: Shared, step: str)
     assert (shared.files, used_gib()) == (set(), 0)
 
 
-@pytest.mark.parametrize("step", ["place", "images", "root-disk", "volume-0", "port-0", "expect"])
+@pytest.mark.parametrize(
+    "step", thinned(["place", "images", "root-disk", "volume-0", "port-0", "expect"], keep_every=3, beginning=2)
+)
 def test_undone_pool_migration_restores_everything(shared: Shared, step: str) -> None:
     shared.without_snapshots()
     instance = shared.instance(host=shared.here.row.name)

@@ -1,24 +1,32 @@
-"""Runs in the namespaces of a throw-away node: makes its outside world, then calls a LinuxSwitch on request."""
+"""Runs in the namespaces of a throw-away node: makes its outside world, then calls a LinuxSwitch on request.
 
+The fork server of multiprocessing imports this once, since the import costs more than most tests of a node.
+"""
+
+import ctypes
 import os
-import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from ipaddress import IPv4Address
+from multiprocessing.connection import Connection
 from operator import attrgetter
-from typing import Any
 
 from agents.node.adapters.interfaces import RuleGuard
 from agents.node.adapters.network import LinuxSwitch, UplinkPolicy
 from agents.node.adapters.network.metadata import MetadataService
+from agents.node.adapters.network.namespaces import CLONE_NEWNET, LIBC
 from agents.node.adapters.network_specs import PortSpec
 from agents.node.errors import AgentError
 
+CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 TIMEOUT_S = 4.0  # above the 3 s after which the kernel gives up ARP
 
 # The node's uplink u0 leads to a neighbour, which is also the router to a host beyond.
 OUTSIDE_WORLD = """
+mount --make-rprivate /
+mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
 mount -t sysfs sysfs /sys
 ip link set lo up
@@ -37,16 +45,31 @@ ip -n outside route add 100.64.0.0/10 via 198.51.100.1
 """
 
 
-def main() -> None:
+def hold(channel: Connection) -> None:
+    """Serve the channel in new namespaces until its other end is closed, or their first process is killed."""
+    if LIBC.unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) != 0:  # before Python 3.12 os has no unshare
+        raise OSError(ctypes.get_errno(), "unshare")
+    if (first := os.fork()) != 0:
+        os.waitpid(first, 0)
+    elif (server := os.fork()) != 0:  # the first process reaps all others
+        with suppress(ChildProcessError):
+            while os.wait()[0] != server:
+                pass
+        sys.exit()
+    else:
+        _serve(channel)
+
+
+def _serve(channel: Connection) -> None:
     for line in OUTSIDE_WORLD.strip().splitlines():
         subprocess.run(line.split(), check=True)
     os.umask(0o077)  # as the unit of the agent has it
     switch = LinuxSwitch()
     guards: list[RuleGuard] = []
-    _answer(None)
+    channel.send(None)
     while True:
         try:
-            options, method, arguments = pickle.load(sys.stdin.buffer)
+            options, method, arguments = channel.recv()
         except EOFError:
             return
         if options is not None:
@@ -54,18 +77,18 @@ def main() -> None:
                 guards.pop().stop()
             switch = LinuxSwitch(UplinkPolicy(**options))
         if method == "exchange":
-            _answer((None, _exchange(switch, *arguments)))
+            channel.send((None, _exchange(switch, *arguments)))
             continue
         if method == "serve_metadata":
             switch, method = LinuxSwitch(metadata=metadata()), "problems"
         if method == "guard":
             guards.append(switch.guard())
-            _answer((None, None))
+            channel.send((None, None))
             continue
         try:
-            _answer((None, attrgetter(method)(metadata() if method == "publish" else switch)(*arguments)))
+            channel.send((None, attrgetter(method)(metadata() if method == "publish" else switch)(*arguments)))
         except AgentError as exc:
-            _answer((f"{type(exc).__name__}: {exc}", None))
+            channel.send((f"{type(exc).__name__}: {exc}", None))
 
 
 @cache
@@ -85,12 +108,3 @@ def _exchange(switch: LinuxSwitch, port: PortSpec, address: IPv4Address, tcp_por
     answer = channel.read(TIMEOUT_S)
     channel.release()
     return answer
-
-
-def _answer(value: Any) -> None:
-    pickle.dump(value, sys.stdout.buffer)
-    sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,11 @@
 """A node made of namespaces only: when its first process ends, the kernel takes everything in it away."""
 
 import json
+import multiprocessing
 import os
-import pickle
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -32,7 +33,10 @@ from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters, Po
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 from agents.node.metadata.channel import Guest as GuestMetadata
 from tests import processes
+from tests.agents.network import inner
 
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload([inner.__name__])
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 NODE_IP, NEIGHBOUR_IP, BEYOND_IP = "198.51.100.1", "198.51.100.2", "203.0.113.9"
@@ -94,22 +98,19 @@ class Node:
         self._script = folder / "udhcpc.sh"
         self._script.write_text(DHCP_SCRIPT)
         self._script.chmod(0o755)
-        self._process = subprocess.Popen(
-            [
-                *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-                *("tini", "-s", "--", sys.executable, HERE / "inner.py"),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        self._answer()
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        self._channel, theirs = FORKED.Pipe()
+        self._holder = FORKED.Process(target=inner.hold, args=(theirs,))
+        self._holder.start()
+        theirs.close()
+        self._channel.recv()
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text()
         self._first_pid = children.split()[0]
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        """Kill all of the node's processes, and wait for their end."""
+        os.kill(int(self._first_pid), signal.SIGKILL)
+        self._holder.join()
+        self._channel.close()
 
     # ---- the switch
 
@@ -197,14 +198,10 @@ class Node:
         return answer
 
     def _call(self, method: str, *arguments: Any, options: dict[str, Any] | None = None) -> Any:
-        pickle.dump((options, method, arguments), self._process.stdin)  # type: ignore[arg-type]
-        self._process.stdin.flush()  # type: ignore[union-attr]
-        failure, answer = self._answer()
+        self._channel.send((options, method, arguments))
+        failure, answer = self._channel.recv()
         assert failure is None, failure
         return answer
-
-    def _answer(self) -> Any:
-        return pickle.load(self._process.stdout)  # type: ignore[arg-type]
 
     # ---- programs
 

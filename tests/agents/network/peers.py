@@ -13,12 +13,10 @@ peers.py reopen HOST PORT COUNT   the same, but closes each before it opens the 
 """
 
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 TIMEOUT_S = 1.0
@@ -73,6 +71,8 @@ def receive(host: str, port: str) -> None:
 
 
 def probe(*targets: str) -> None:
+    from concurrent.futures import ThreadPoolExecutor  # as dear as all else here, of which most tests use the rest
+
     with ThreadPoolExecutor(len(targets)) as pool:
         print(*(target for target, answers in zip(targets, pool.map(_answers, targets), strict=True) if answers))
 
@@ -80,6 +80,8 @@ def probe(*targets: str) -> None:
 def _answers(target: str) -> bool:
     host, bracket, port = target.rpartition("]:")
     if not bracket:
+        import subprocess
+
         return subprocess.run(["ping", "-c", "1", "-W", "1", target], capture_output=True, check=False).returncode == 0
     with suppress(OSError), socket.create_connection((host.removeprefix("["), int(port)), timeout=TIMEOUT_S):
         return True

@@ -7,6 +7,7 @@ import pytest
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network_specs import bridge_name, tap_name
 from tests.agents.network.namespace_node import BEYOND_IP, Guest, Node, a_network, a_port
+from tests.nightly import thinned
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]
@@ -37,7 +38,7 @@ DAMAGE = {
 }
 
 
-@pytest.fixture(params=DAMAGE)
+@pytest.fixture
 def damaged(request: pytest.FixtureRequest, node: Node, plug: Plug) -> Guest:
     """A guest that had all it needs, before the damage."""
     guest = plug(PORT)
@@ -54,18 +55,21 @@ def assert_served(guest: Guest) -> None:
         assert guest.call(BEYOND_IP, WEB) == "open"
 
 
+@pytest.mark.parametrize("damaged", thinned(DAMAGE, keep_every=3, beginning=0), indirect=True)
 def test_next_call_repairs_a_damaged_network(node: Node, damaged: Guest) -> None:
     node.ensure(OTHER, PORT)
     assert_served(damaged)
     assert_intact(node)
 
 
+@pytest.mark.parametrize("damaged", thinned(DAMAGE, keep_every=3, beginning=1), indirect=True)
 def test_next_start_repairs_a_damaged_network(node: Node, damaged: Guest) -> None:
     node.restart_agent([PORT, OTHER])
     assert_served(damaged)
     assert_intact(node)
 
 
+@pytest.mark.parametrize("damaged", thinned(DAMAGE, keep_every=3, beginning=2), indirect=True)
 def test_damaged_network_is_removed_completely(node: Node, damaged: Guest) -> None:
     damaged.stop()
     node.remove(OTHER, PORT)

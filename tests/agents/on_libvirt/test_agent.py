@@ -88,6 +88,7 @@ def qemu_pid(agent: LabAgent) -> int:
     return pid
 
 
+@pytest.mark.nightly
 def test_usage_of_a_busy_guest_agrees_with_the_guest(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_guest_boots_and_sees_disks_plugged_grown_and_unplugged(
     assert ssh("ls /sys/block | grep -c vd") == "1"
 
 
+@pytest.mark.nightly
 def test_guest_gets_and_loses_a_network_card(agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path) -> None:
     def cards() -> list[str]:
         return agent.ssh(ssh_key, "10.10.0.11", "cat /sys/class/net/eth*/address").split()
@@ -234,6 +236,7 @@ def test_events_are_received_after_a_libvirtd_restart(agent: LabAgent, guest: pb
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
 
+@pytest.mark.nightly
 def test_guest_that_ends_during_a_libvirtd_restart_is_reported(
     agent: LabAgent, guest: pb.EnsureInstanceRequest
 ) -> None:

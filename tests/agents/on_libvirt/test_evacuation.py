@@ -32,6 +32,7 @@ def agents(lab: Lab, ca: TestCA, worker: Issued) -> Iterator[tuple[LabAgent, Lab
         agent.kill()
 
 
+@pytest.mark.nightly
 def test_data_of_the_guest_is_on_the_other_node_after_evacuation(
     agents: tuple[LabAgent, LabAgent], lab: Lab, tiny_image: Path, ssh_key: Path
 ) -> None:

@@ -224,6 +224,7 @@ def test_guest_with_a_hanging_command_is_powered_off(guest: AgentGuest, tmp_path
     hypervisor.close()
 
 
+@pytest.mark.nightly
 def test_guest_whose_agent_never_ends_an_answer_is_powered_off(guest: AgentGuest) -> None:
     guest.behave("endless")
     refused = refusal(guest.freeze)

@@ -307,6 +307,7 @@ def test_cancelled_migration_keeps_the_guest_at_its_source(traveller: Traveller)
     traveller.trip = traveller.trip.stayed()
 
 
+@pytest.mark.nightly
 def test_migration_past_its_deadline_is_cancelled(traveller: Traveller) -> None:
     with on_its_way(traveller, deadline_s=5) as request:
         ended = traveller.trip.end_of(request)
@@ -391,6 +392,7 @@ def test_guest_that_dies_during_migration_stays_off_until_started(traveller: Tra
     traveller.leave()
 
 
+@pytest.mark.nightly
 def test_stopped_guest_moves_without_running(traveller: Traveller) -> None:
     trip = replace(traveller.trip, generation=traveller.trip.generation + 1)
     traveller.ssh("sync")
@@ -474,6 +476,7 @@ def variables(agent: LabAgent) -> list[Path]:
     return list((agent.node.folder / "lib/qemu/nvram").iterdir())
 
 
+@pytest.mark.nightly
 def test_firmware_variables_of_a_stopped_guest_move(agents: tuple[LabAgent, LabAgent]) -> None:
     """No QEMU writes it at the destination, as when a guest goes on there; and it is there when power was lost."""
     guest, (source, destination) = Firmware.begun(agents), agents

@@ -17,6 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from scripts.control_plane import Stack
 from tests.limits import PATIENCE_S
+from tests.nightly import thinned
 
 PROCESSES = sorted(Stack(Path("nowhere")).commands())
 NEEDS_REDIS = {"worker", "transfer", "periodic", "signer", "sentinel", "webhooks"}
@@ -94,7 +95,7 @@ def test_each_process_reports_readiness_and_metrics(transactional_db: None, fold
         assert ('andromede_stream_connections{kind="events"} 0.0' in text) == (name == "stream")
 
 
-@pytest.mark.parametrize("name", ["web", "stream", "worker", "periodic", "watcher"])
+@pytest.mark.parametrize("name", thinned(["web", "stream", "worker", "periodic", "watcher"], keep_every=2))
 def test_each_process_logs_json_lines(transactional_db: None, folder: Path, name: str) -> None:
     nowhere = {"DB_HOST": str(folder), "REDIS_URL": f"redis+socket://{folder}/no.sock"}
     nowhere |= {"TRACES_URL": "http://127.0.0.1:9/v1/traces"}

@@ -22,6 +22,7 @@ from controlplane.webhooks.dispatch import dispatch
 from controlplane.webhooks.models import Delivery, Webhook
 from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
+from tests.nightly import as_nightly
 from tests.services.webhooks.conftest import make_webhook
 from tests.services.webhooks.receiver import Got, Receiver
 from tests.world import make_tenant
@@ -81,7 +82,7 @@ def _purge(app: Celery) -> None:
         broker.default_channel.queue_purge("webhooks")
 
 
-@pytest.mark.parametrize("moment", [0, 3])
+@pytest.mark.parametrize("moment", [0, as_nightly(3)])
 def test_killed_worker_loses_neither_events_nor_order(worker: Worker, receiver: Receiver, moment: int) -> None:
     tenant = make_tenant()
     webhook, secret = make_webhook(tenant, receiver.url, kinds=["network.created"])

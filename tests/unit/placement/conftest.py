@@ -1,6 +1,12 @@
+import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile(
-    "placement", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-settings.load_profile("placement")
+for name, count in (("placement", 60), ("placement in the gate", 30)):
+    settings.register_profile(
+        name, max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the same examples each time; without nightly tests, the first half of them."""
+    settings.load_profile("placement in the gate" if "not nightly" in config.option.markexpr else "placement")
