@@ -6,6 +6,7 @@ store no response of the API, unless its view allows it, and browsers load nothi
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from csp.constants import HEADER as CONTENT_SECURITY_POLICY
 from csp.middleware import CSPMiddleware
@@ -41,10 +42,10 @@ class ContentSecurityMiddleware(CSPMiddleware):
 
     async_capable = False
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HttpRequest) -> Any:
         if not is_api(request):
             return super().__call__(request)
-        response: HttpResponse = self.get_response(request)
+        response: Any = self.get_response(request)
         response[CONTENT_SECURITY_POLICY] = API_CONTENT_SECURITY
         return response
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from controlplane.network.models import Network, Port, SecurityGroup
@@ -45,9 +46,7 @@ def with_ports_of(request: PlacementRequest, instance_id: UUID, *, is_filtering_
     )
 
 
-def _traits(
-    request: PlacementRequest, needed: frozenset[str], *, is_filtering_required: bool
-) -> Mapping[str, frozenset[str]]:
+def _traits(request: PlacementRequest, needed: frozenset[str], *, is_filtering_required: bool) -> Mapping[str, Any]:
     """Return the fields of a request that lets nodes come first whose agent filters by security groups.
 
     Others filter no port. `needed`: traits that the node needs too. `is_filtering_required`: the others do not come

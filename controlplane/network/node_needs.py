@@ -1,4 +1,4 @@
-"""What ports of a network need of their node: traits, and the zone to which addresses of its subnets are routed.
+"""Needs of the ports of a network: traits of their node, and the zone to which addresses of its subnets are routed.
 
 The agent of the node reads what the signed list of the ports says.
 """
