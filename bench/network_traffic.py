@@ -25,6 +25,7 @@ VNI = 101
 SERVER, NEAR, FAR = (a_port(NETWORK, number) for number in range(3))
 GROUP = str(UUID(int=1))
 PINGS = 2000
+SWITCH_PID = "2"  # in the namespace of the node, whose first process only reaps
 IPERF_PORT = 5201
 
 
@@ -210,7 +211,7 @@ def _ports(network: NetworkSpec, number: int) -> list[PortSpec]:
 def _memory_mib(node: Node) -> dict[str, float]:
     """Return the PSS of dnsmasq and of the switch's process."""
     pids = node.run("pgrep -x dnsmasq", check=False).split()
-    return {"dnsmasq": sum(_pss_mib(node, pid) for pid in pids), "switch": _pss_mib(node, _switch_pid(node))}
+    return {"dnsmasq": sum(_pss_mib(node, pid) for pid in pids), "switch": _pss_mib(node, SWITCH_PID)}
 
 
 def _pss_mib(node: Node, pid: str) -> float:
@@ -220,9 +221,5 @@ def _pss_mib(node: Node, pid: str) -> float:
 
 def _cpu_s(node: Node) -> float:
     """Return the processor time of the switch's process and of its ended children, in seconds."""
-    fields = node.run(f"cat /proc/{_switch_pid(node)}/stat").rsplit(")", 1)[1].split()
+    fields = node.run(f"cat /proc/{SWITCH_PID}/stat").rsplit(")", 1)[1].split()
     return sum(int(field) for field in fields[11:15]) / 100
-
-
-def _switch_pid(node: Node) -> str:
-    return node.run("pgrep -f inner.py").split()[-1]
