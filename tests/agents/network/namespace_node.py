@@ -34,6 +34,7 @@ from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresse
 from agents.node.metadata.channel import Guest as GuestMetadata
 from tests import processes
 from tests.agents.network import inner
+from tests.limits import PATIENCE_S
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload([inner.__name__])
@@ -215,7 +216,7 @@ class Node:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
         return done.stdout
@@ -307,7 +308,7 @@ def _ip(pid: int | str, command: str) -> None:
         ["nsenter", "-t", str(pid), "--net", "ip", *command.split()],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, f"{command}: {done.stderr}"
