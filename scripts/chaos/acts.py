@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts.chaos import image_acts, network_acts, snapshot_acts, volume_acts
 from scripts.chaos.planned import OPERATOR, ActKind, PlannedRequest, Scene, any_id, in_state
-from scripts.chaos.volume_types import KEPT, LOCAL
+from scripts.chaos.volume_types import KEPT, LATE, LOCAL
 
 ENDED = ("succeeded", "failed", "cancelled")
 # Enough that they meet, few enough that each has its turn.
@@ -28,7 +28,7 @@ def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     if dice.random() < OF_OWN_IMAGE:
         own = any_id(in_state(image_acts.own(scene), "available"), dice)
         body["image"] = own or IMAGE
-    free = in_state(scene.volumes, "available")
+    free = [each for each in in_state(scene.volumes, "available") if each["zone"] is not None]
     if free and dice.random() < 0.3:
         body["volumes"] = [dice.choice(free)["id"]]
     return PlannedRequest("POST", "instances", "instance.create", body, name=name, then={"state": "active"})
@@ -73,12 +73,15 @@ def rebuild(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def attach(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    """Attach to an instance of the same zone; if it is on another node, the request is refused."""
+    """Attach to an instance of the same zone; if it is on another node, the request is refused.
+
+    A volume without a place is attached to any instance.
+    """
     volumes = in_state(scene.volumes, "available")
     if not volumes:
         return None
     volume, zone = dice.choice(sorted((each["id"], each["zone"]) for each in volumes))
-    near = [each for each in in_state(scene.instances, "active", "stopped") if each["zone"] == zone]
+    near = [each for each in in_state(scene.instances, "active", "stopped") if zone in (None, each["zone"])]
     if (instance := any_id(near, dice)) is None:
         return None
     path = f"instances/{instance}/attachments"
@@ -101,7 +104,8 @@ def create_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Create a volume; most of the local ones are near an instance, so that they can be attached there."""
     if len(scene.volumes) >= MOST_VOLUMES:
         return delete_volume(scene, dice)
-    body: dict[str, Any] = {"name": f"v{scene.number}", "size_gib": 1, "volume_type": dice.choice(KEPT)}
+    body: dict[str, Any] = {"name": f"v{scene.number}", "size_gib": 1}
+    body["volume_type"] = dice.choice((*KEPT, *LATE.values()))
     near = any_id(in_state(scene.instances, "active", "stopped"), dice)
     if near is not None and body["volume_type"] == LOCAL and dice.random() < 0.8:
         body["near_instance"] = near

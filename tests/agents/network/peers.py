@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 TIMEOUT_S = 1.0
+PROBE_S = 1.6  # beyond the 1 s after which TCP sends a lost first segment again
 PATIENCE_S = 5.0
 KERNEL_FORGETS_S = 0.01  # "ct count" forgets at most 8 closed connections in a tick
 
@@ -83,7 +84,7 @@ def _answers(target: str) -> bool:
         import subprocess
 
         return subprocess.run(["ping", "-c", "1", "-W", "1", target], capture_output=True, check=False).returncode == 0
-    with suppress(OSError), socket.create_connection((host.removeprefix("["), int(port)), timeout=TIMEOUT_S):
+    with suppress(OSError), socket.create_connection((host.removeprefix("["), int(port)), timeout=PROBE_S):
         return True
     return False
 
