@@ -141,15 +141,14 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     ):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
     is_brought = volume.pool_id is not None  # also to the node where it is: the node may not have it open
-    args = {
+    args: dict[str, object] = {
         "attachment": str(attachment.pk),
         "instance": str(instance.pk),
         "is_read_only": is_read_only,
         "is_brought": is_brought,
-        "is_first_use": volume.is_unbound,
-        "near": [str(instance.pk)],
-        "zones": [],
     }
+    if volume.is_unbound:  # the operation makes it first, where the instance is
+        args |= {"is_first_use": True, "near": [str(instance.pk)], "zones": []}
     request = OperationRequest(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
     operation = enqueue(actor, request)
     require_volume_state(volume, "available")

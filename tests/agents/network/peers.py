@@ -72,7 +72,7 @@ def receive(host: str, port: str) -> None:
 
 
 def probe(*targets: str) -> None:
-    from concurrent.futures import ThreadPoolExecutor  # as dear as all else here, of which most tests use the rest
+    from concurrent.futures import ThreadPoolExecutor  # costs as much as all other imports
 
     with ThreadPoolExecutor(len(targets)) as pool:
         print(*(target for target, answers in zip(targets, pool.map(_answers, targets), strict=True) if answers))
