@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from agents.lab.images import aptsources, disk, grub
+from agents.lab.images import aptsources, disk, grub, kernel
 from agents.lab.shell import run, step
 
 CODENAME = "trixie"
@@ -28,8 +28,7 @@ start={CORE_MIB}MiB, size=1MiB, type=21686148-6449-6E6F-744E-656564454649
 start={ROOT_START_MIB}MiB, size={ROOT_MIB}MiB, type=L
 """
 
-# no_timer_check: under heavy load the kernel's test of the emulated timer can fail, and the boot stops.
-COMMAND_LINE = "console=tty0 console=ttyS0,115200 no_timer_check"
+COMMAND_LINE = f"console=tty0 console=ttyS0,115200 {kernel.WITHOUT_KVM}"
 
 # For the first boots: the guest's own tools replace it when it gets another kernel.
 GRUB_MENU = f"""set timeout=0

@@ -34,14 +34,8 @@ PROGRAMS = [
     *["/usr/sbin/resize2fs", "/usr/sbin/mkfs.ext4"],
 ]
 
-# no_timer_check: under heavy load the kernel's test of the emulated timer can fail, and the boot stops.
 # scan=sync: the seed's CD is there when we look for it.
-# The others make a boot without KVM a quarter shorter, for guests that hold nobody's secrets. Without those features of
-# the CPU, memory is written by words: QEMU carries out `rep stosb` byte by byte.
-COMMAND_LINE = (
-    "console=tty0 console=ttyS0,115200 quiet no_timer_check scsi_mod.scan=sync panic=5"
-    " mitigations=off cryptomgr.notests init_on_alloc=0 clearcpuid=erms,fsrm,rep_good"
-)
+COMMAND_LINE = f"console=tty0 console=ttyS0,115200 quiet scsi_mod.scan=sync panic=5 {kernel.WITHOUT_KVM}"
 
 SYSLINUX = f"DEFAULT tiny\nPROMPT 0\nLABEL tiny\n KERNEL vmlinuz\n INITRD initrd\n APPEND {COMMAND_LINE}\n"
 
