@@ -164,9 +164,11 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
         with self._holding(context, volume):
-            removal = {"volume": volume, "pool": pool, "generation": request.generation}
-            was_present = self._lanes.volumes.call("remove_volume", **removal)
-            self._effects.volume_removed(pool, volume, was_present=was_present)
+            place = {"volume": volume, "pool": pool}
+            image = self._lanes.volumes.call("volume_image", **place)
+            self._effects.removing(pool, volume, image=image)
+            was_present = self._lanes.volumes.call("remove_volume", **place, generation=request.generation)
+            self._effects.volume_removed(pool, volume, was_present=was_present, image=image)
         self._trash.wake()
         return pb.Removed(was_present=was_present)
 

@@ -2,7 +2,8 @@
 
 A receipt is the signed document of kind "receipt": {number, jti, node, zone, event, kind, resource, generation, at,
 measured}. `event` is opened, closed or refused; for an orphan, which no permit covers, quarantined, released or
-discarded. Numbers grow by one without a gap and are part of the signed document, so a lost receipt is detected.
+discarded; of what a storage agent has closed, erased. Numbers grow by one without a gap and are part of the signed
+document, so a lost receipt is detected.
 """
 
 from collections.abc import Callable, Mapping
@@ -121,6 +122,13 @@ class Receipts:
                 self.opened(intent, {"is_interrupted": True, **measured})
             else:
                 self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id))
+
+    def settled(self, intent: Opening, event: str, about: Opening, measured: Measured) -> None:
+        """Write the receipt that the intent is for, and forget the intent, at once."""
+        with self._state_store.transaction():
+            self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", intent.kind, intent.id)
+            self._spool(event, about, measured)
+        self.listener()
 
     def refused(self, jti: str, action: PermitAction, measured: Measured) -> None:
         with self._state_store.transaction():

@@ -26,6 +26,22 @@ def empty(cluster: Cluster, *, pool: str, pools: Sequence[str]) -> int:
     return left
 
 
+def erased(cluster: Cluster, *, pool: str, images: Sequence[str]) -> list[str]:
+    """Return those of the images, by id, whose data are deleted: neither they nor their headers are there any more."""
+    with cluster.volumes(pool) as ioctx:
+        left = {str(entry["id"]) for entry in rbd.RBD().trash_list(ioctx)}
+        return [each for each in images if each not in left and not _has_header(ioctx, each)]
+
+
+def _has_header(ioctx: Any, image_id: str) -> bool:
+    """Return whether the image exists. Its header is deleted after its data."""
+    try:
+        ioctx.stat(f"rbd_header.{image_id}")
+    except rados.ObjectNotFound:
+        return False
+    return True
+
+
 def _is_due(entry: dict[str, Any]) -> bool:
     """Return whether the image is due for deletion: an operator can put one into the trash for longer."""
     return bool(entry["deferment_end_time"].replace(tzinfo=UTC) <= datetime.now(UTC))
