@@ -13,8 +13,8 @@ An opening is known by its place: pool, node or volume, and the resource last. A
 is asked. If the agent is killed before the receipt, or the cluster does not say what it did, the next call about the
 resource writes it: its repetition, or its removal.
 
-The data of a volume in the trash are deleted later: then the receipt of its removal is followed by one with the event
-`erased`. The intent to write it is on disk before the volume goes to the trash.
+The data of a volume in the trash, or of a snapshot with clones, is deleted later: then the receipt of the removal is
+followed by one with the event `erased`. The intent to write it is on disk before the removal.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,8 +25,21 @@ from agents.node.trust.receipts import Opening, Receipts
 from andromede_core.permits.permit import Permit
 
 IMAGE, VOLUME, KEY, SNAPSHOT, REVERT, READING = "image", "cluster-volume", "key", "snapshot", "revert", "reading"
-TRASH = "trash"  # of intents: pool, RBD's id of the image, volume
+TRASH = "trash"  # of intents: pool, name in the trash, volume, and of a snapshot its id
 PLACES = {KEY: "for_node", SNAPSHOT: "volume", READING: "volume"}  # what is between the pool and the resource
+
+
+class Erasure:
+    """A volume or snapshot that is in the trash or on its way, by the intent to write the receipt of its erasure."""
+
+    def __init__(self, intent: Opening) -> None:
+        pool, self.trash, *rest = intent.id.split("/")
+        self.intent, self.place = intent, (pool, *rest)
+        self.kind = VOLUME if len(rest) == 1 else SNAPSHOT
+
+    @property
+    def volume(self) -> str:
+        return self.place[1]
 
 
 class Effects:
@@ -55,51 +68,60 @@ class Effects:
         self.settle(kind, *place, has_happened=was_present)
         self.receipts.closed(kind, "/".join(place), _where(kind, place) | measured)
 
-    def removing(self, pool: str, volume: str, *, image: str) -> None:
-        """Record the intent to write the receipt of the erasure. `image`: RBD's id of the volume; empty: it is gone."""
-        if not image:
-            return
-        self.settle(VOLUME, pool, volume, has_happened=True)
-        opening = self.receipts.opening(VOLUME, f"{pool}/{volume}")
-        if opening is not None:
-            self.receipts.begin(replace(opening, kind=TRASH, id=f"{pool}/{image}/{volume}"))
+    def removing(self, kind: str, *place: str, trash: str) -> None:
+        """Record the intent to write the receipt of the erasure.
 
-    def volume_removed(self, pool: str, volume: str, *, was_present: bool, image: str = "") -> None:
-        """Write the receipts that the volume is in the trash, and all its keys are gone.
-
-        `image`: as in `removing`; that of the last one by default.
+        `trash`: what is removed, by RBD's ids: IMAGE, or IMAGE@NUMBER of a snapshot; empty: it is gone already.
         """
+        if not trash:
+            return
+        self.settle(kind, *place, has_happened=True)
+        opening = self.receipts.opening(kind, "/".join(place))
+        if opening is not None:
+            pool, *rest = place
+            self.receipts.begin(replace(opening, kind=TRASH, id="/".join((pool, trash, *rest))))
+
+    def trashed(self, kind: str, *place: str, was_present: bool, trash: str = "") -> None:
+        """Write the receipt that a volume or a snapshot is in the trash. `trash`: as in `removing`, or the last one."""
+        trash = trash or self._trash_of(self.receipts.opening(kind, "/".join(place)))
+        self.ended(kind, *place, was_present=was_present, **({"trash": trash} if trash else {}))
+
+    def volume_removed(self, pool: str, volume: str, *, was_present: bool, trash: str = "") -> None:
+        """Write the receipts that the volume is in the trash, and all its keys are gone. `trash`: as in `trashed`."""
         of_volume = f"/{volume}"
         keys = (*self.receipts.openings(KEY), *(each for each in self.receipts.intents() if each.kind == KEY))
         for key in {each.id for each in keys if each.id.startswith(f"{pool}/") and each.id.endswith(of_volume)}:
             self.ended(KEY, *key.split("/"), was_present=False)
-        image = image or self._image_of(self.receipts.opening(VOLUME, f"{pool}/{volume}"))
         self.ended(REVERT, pool, volume, was_present=False)
-        self.ended(VOLUME, pool, volume, was_present=was_present, **({"trash": image} if image else {}))
+        self.trashed(VOLUME, pool, volume, was_present=was_present, trash=trash)
 
-    def expected_erasures(self, pool: str) -> dict[str, Opening]:
-        """Return the volumes that are in the trash or on their way, by the RBD ids of their images."""
+    def expected_erasures(self, pool: str) -> dict[str, Erasure]:
+        """Return what is in the trash of the pool or on its way, by the names that it has there."""
         intents = (each for each in self.receipts.intents() if each.kind == TRASH)
-        of_pool = (each for each in intents if each.id.startswith(f"{pool}/"))
-        return {each.id.split("/")[1]: each for each in of_pool}
+        found = (Erasure(each) for each in intents if each.id.startswith(f"{pool}/"))
+        return {each.trash: each for each in found}
 
-    def erased(self, pool: str, volume: str, *, image: str) -> None:
-        """Write the receipt that the data of the volume are deleted, after that of its removal if it lacks."""
-        intent = self.expected_erasures(pool)[image]
-        if self._image_of(self.receipts.opening(VOLUME, f"{pool}/{volume}")) == image:
-            self.volume_removed(pool, volume, was_present=True, image=image)
-        measured = {"pool": pool, "trash": image}
-        self.receipts.settled(intent, "erased", replace(intent, kind=VOLUME), measured)
+    def erased(self, erasure: Erasure) -> None:
+        """Write the receipt that the data is deleted, after that of the removal if it lacks."""
+        kind, place, trash = erasure.kind, erasure.place, erasure.trash
+        if self._trash_of(self.receipts.opening(kind, "/".join(place))) == trash:
+            if kind == VOLUME:
+                self.volume_removed(*place, was_present=True, trash=trash)
+            else:
+                self.trashed(kind, *place, was_present=True, trash=trash)
+        self.receipts.settled(
+            erasure.intent, "erased", replace(erasure.intent, kind=kind), _where(kind, place) | {"trash": trash}
+        )
 
-    def _image_of(self, opening: Opening | None) -> str:
-        """Return the image of an opened volume that is in the trash or on its way; empty: there is none."""
+    def _trash_of(self, opening: Opening | None) -> str:
+        """Return the name that an opened volume or snapshot has in the trash; empty: it is not on its way there."""
         if opening is None:
             return ""
-        expected = self.expected_erasures(opening.id.partition("/")[0])
-        named = [
-            image for image, each in expected.items() if (each.resource, each.jti) == (opening.resource, opening.jti)
+        expected = self.expected_erasures(opening.id.partition("/")[0]).values()
+        names = [
+            each.trash for each in expected if ("/".join(each.place), each.intent.jti) == (opening.id, opening.jti)
         ]
-        return named[-1] if named else ""
+        return names[-1] if names else ""
 
     @contextmanager
     def reading(self, permit: Permit, *place: str) -> Iterator[dict[str, object]]:

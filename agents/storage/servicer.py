@@ -165,10 +165,10 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
         with self._holding(context, volume):
             place = {"volume": volume, "pool": pool}
-            image = self._lanes.volumes.call("volume_image", **place)
-            self._effects.removing(pool, volume, image=image)
+            trash = self._lanes.volumes.call("name_in_trash", **place)
+            self._effects.removing(VOLUME, pool, volume, trash=trash)
             was_present = self._lanes.volumes.call("remove_volume", **place, generation=request.generation)
-            self._effects.volume_removed(pool, volume, was_present=was_present, image=image)
+            self._effects.volume_removed(pool, volume, was_present=was_present, trash=trash)
         self._trash.wake()
         return pb.Removed(was_present=was_present)
 
@@ -193,8 +193,11 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         volume, pool, snapshot = self._snapshot(request)
         with self._holding(context, volume):
             arguments = {"volume": volume, "pool": pool, "snapshot": snapshot}
+            trash = self._lanes.volumes.call("name_in_trash", **arguments)
+            self._effects.removing(SNAPSHOT, pool, volume, snapshot, trash=trash)
             was_present = self._lanes.volumes.call("remove_snapshot", **arguments)
-            self._effects.ended(SNAPSHOT, pool, volume, snapshot, was_present=was_present)
+            self._effects.trashed(SNAPSHOT, pool, volume, snapshot, was_present=was_present, trash=trash)
+        self._trash.wake()
         return pb.Removed(was_present=was_present)
 
     def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: grpc.ServicerContext) -> pb.SnapshotPage:

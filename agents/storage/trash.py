@@ -35,7 +35,6 @@ class Trash(Background):
         expected = self._effects.expected_erasures(pool)
         if not expected:
             return
-        for image in self._workers.call("erased_images", pool=pool, images=list(expected)):
-            volume = expected[image].resource
-            with self._locks.hold(("volume", volume)):
-                self._effects.erased(pool, volume, image=image)
+        for name in self._workers.call("erased", pool=pool, names=list(expected)):
+            with self._locks.hold(("volume", expected[name].volume)):
+                self._effects.erased(expected[name])

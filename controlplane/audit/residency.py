@@ -16,8 +16,8 @@ records of both state what an agent answered: without a receipt, as of an agent 
 is only declared. An image that is made of a volume has one too, while it is being made: a snapshot that is removed
 again.
 
-A volume in the pool of a storage cluster is there until the storage agent has moved it to the trash, and in the trash
-until its data are deleted, behind no node. An agent of an earlier release does not state the second.
+A volume in the pool of a storage cluster is there until the storage agent has moved it to the trash. In the trash,
+behind no node, volumes and snapshots are until their data is deleted: agents of earlier releases do not state that.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -231,9 +231,8 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
                 _read_permit(body, evidence, about)
             case "receipt" if body.get("event") == "refused":
                 evidence.refused.add(_text(body, "jti"))
-            case "receipt" if body.get("resource") in about and body.get("kind") == CLUSTER_VOLUME:
-                _read_trashed(body, str(record.get("id", "")), evidence)
             case "receipt" if body.get("resource") in about:
+                _read_trashed(body, str(record.get("id", "")), evidence)
                 _read_receipt(body, str(record.get("id", "")), evidence)
             case "copy" if body.get("resource") == resource:
                 _read_copy(body, record, evidence)
@@ -336,9 +335,10 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
 
 
 def _read_trashed(body: Mapping[str, object], record: str, evidence: Evidence) -> None:
-    """Read that a volume is in the trash of its pool, or erased. Agents of earlier releases do not name the image."""
+    """Read that a volume or snapshot is in the trash of its pool, or erased. Earlier agents do not name it there."""
     at, event, measured = instant(body.get("at")), _text(body, "event"), body.get("measured")
-    if at is None or event not in ("closed", "erased") or not isinstance(measured, Mapping):
+    is_known = _text(body, "kind") in (CLUSTER_VOLUME, SNAPSHOT) and event in ("closed", "erased")
+    if at is None or not is_known or not isinstance(measured, Mapping):
         return
     pool, image = _text(measured, "pool"), _text(measured, "trash")
     evidence.trash.append(
@@ -350,7 +350,7 @@ def _read_trashed(body: Mapping[str, object], record: str, evidence: Evidence) -
             is_opening=event == "closed",
             kind=_text(body, "kind"),
             role=TRASH,
-            disk=_text(body, "resource"),
+            disk=_text(body, "resource") if _text(body, "kind") == CLUSTER_VOLUME else "",
             at=at,
             image=f"{pool}/{image}" if image else "",
         )

@@ -1,13 +1,13 @@
 """The trash of a pool: removed volumes, until their data is deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import rados
 import rbd
 
-from agents.storage.worker import intents, parents
+from agents.storage.worker import intents, parents, snapshots
 from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.names import is_id, unprotect
 
@@ -26,11 +26,29 @@ def empty(cluster: Cluster, *, pool: str, pools: Sequence[str]) -> int:
     return left
 
 
-def erased(cluster: Cluster, *, pool: str, images: Sequence[str]) -> list[str]:
-    """Return those of the images, by id, whose data are deleted: neither they nor their headers are there any more."""
+def name_of(cluster: Cluster, *, pool: str, volume: str, snapshot: str = "") -> str:
+    """Return what a volume or a snapshot is called in the trash: IMAGE, or IMAGE@NUMBER; empty: it is not there."""
+    with cluster.volumes(pool) as ioctx, opened(ioctx, volume) as image:
+        if image is None:
+            return ""
+        if not snapshot:
+            return str(image.id())
+        number = snapshots.number_in(image, snapshot)
+        return "" if number is None else f"{image.id()}@{number}"
+
+
+def erased(cluster: Cluster, *, pool: str, names: Sequence[str]) -> list[str]:
+    """Return those of the volumes and snapshots, by their names in the trash, whose data is deleted."""
     with cluster.volumes(pool) as ioctx:
         left = {str(entry["id"]) for entry in rbd.RBD().trash_list(ioctx)}
-        return [each for each in images if each not in left and not _has_header(ioctx, each)]
+        return [each for each in names if _is_erased(ioctx, each, left)]
+
+
+def _is_erased(ioctx: Any, name: str, left: Collection[str]) -> bool:
+    image_id, _, number = name.partition("@")
+    if image_id not in left and not _has_header(ioctx, image_id):
+        return True
+    return bool(number) and not _has_snapshot(ioctx, image_id, int(number))
 
 
 def _has_header(ioctx: Any, image_id: str) -> bool:
@@ -40,6 +58,15 @@ def _has_header(ioctx: Any, image_id: str) -> bool:
     except rados.ObjectNotFound:
         return False
     return True
+
+
+def _has_snapshot(ioctx: Any, image_id: str, number: int) -> bool:
+    """Return whether the image has the snapshot, also one that waits for its clones to go; in doubt it has."""
+    try:
+        with opened(ioctx, None, image_id=image_id) as image:
+            return image is None or any(each["id"] == number for each in image.list_snaps())
+    except (rbd.Error, rados.Error):  # a node has written something into its header
+        return True
 
 
 def _is_due(entry: dict[str, Any]) -> bool:

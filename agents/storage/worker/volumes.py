@@ -59,12 +59,6 @@ def ensure(  # noqa: PLR0913 - the fields of the request, by name
         return {"size_bytes": max(found or 0, size_bytes), "watchers": open_by}
 
 
-def image_id(cluster: Cluster, *, volume: str, pool: str) -> str:
-    """Return the internal id of the volume's image, which it keeps in the trash; empty: there is none."""
-    with cluster.volumes(pool) as ioctx, opened(ioctx, volume) as image:
-        return "" if image is None else str(image.id())
-
-
 def remove(cluster: Cluster, *, volume: str, pool: str, generation: int = 0) -> bool:
     """Move the volume to the trash, after its keys are gone; False if there was none. `generation` 0: any.
 

@@ -48,7 +48,8 @@ class FakeCluster:
     """Do what worker processes do, with names in memory. `kills`: the call after whose effect the agent is killed;
     `silent`: the one whose answer is lost; `refused`: the one that has no effect.
 
-    `images`: the ids of volumes that are there; `trash`: of those that are removed; `cloned`: volumes with clones.
+    `images`: the ids of volumes that are there; `trash`: of those that are removed; `cloned`: volumes and snapshots
+    that have clones.
     """
 
     present: set[tuple[str, ...]] = field(default_factory=set)
@@ -79,7 +80,10 @@ class FakeCluster:
         self.images.setdefault((given["pool"], given["volume"]), new_id()[-12:])
         return {"size_bytes": given["size_bytes"], "watchers": []}
 
-    def volume_image(self, given: dict[str, Any]) -> str:
+    def name_in_trash(self, given: dict[str, Any]) -> str:
+        snapshot = given.get("snapshot", "")
+        if snapshot:
+            return f"{given['volume'][-12:]}@{snapshot}" if (given["pool"], snapshot) in self.present else ""
         return self.images.get((given["pool"], given["volume"]), "")
 
     def remove_volume(self, given: dict[str, Any]) -> bool:
@@ -96,8 +100,10 @@ class FakeCluster:
             del self.trash[image]
         return len(here) - len(gone)
 
-    def erased_images(self, given: dict[str, Any]) -> list[str]:
-        return [each for each in given["images"] if each not in {*self.trash, *self.images.values()}]
+    def erased(self, given: dict[str, Any]) -> list[str]:
+        snapshots = {name[-1] for name in self.present} | self.cloned
+        left = {*self.trash, *self.images.values(), *snapshots}
+        return [each for each in given["names"] if each.rpartition("@")[2] not in left]
 
     def open_volume(self, given: dict[str, Any]) -> dict[str, object]:
         self.present.add((given["pool"], given["node"], given["volume"]))
@@ -267,7 +273,7 @@ def test_volume_key_and_snapshot_have_receipts(agent: Agent) -> None:
         ("closed", "cluster-volume", volume),
     ]
     agent.trash.work(POOL)
-    assert agent.events()[8:] == [("erased", "cluster-volume", volume)]
+    assert sorted(agent.events()[8:]) == [("erased", "cluster-volume", volume), ("erased", "snapshot", snapshot)]
     nodes = [each["measured"]["for_node"] for each in agent.documents() if each["kind"] == "key"]
     assert nodes == [NODE, OTHER, NODE, OTHER], "the last one goes with the volume"
     assert not agent.receipts.openings("key") and not agent.receipts.intents()
@@ -325,7 +331,8 @@ def test_interrupted_effect_has_a_receipt_after_the_next_call(agent: Agent, way:
         assert agent.events() == [("opened", "snapshot", snapshot)]
     else:
         agent.remove_snapshot(volume, snapshot)
-        assert agent.events() == [("opened", "snapshot", snapshot), ("closed", "snapshot", snapshot)]
+        agent.trash.work(POOL)
+        assert agent.events() == [(event, "snapshot", snapshot) for event in ("opened", "closed", "erased")]
         assert agent.documents()[0]["measured"] == {"is_interrupted": True, "pool": POOL, "volume": volume}
     assert not agent.receipts.intents()
 
@@ -367,6 +374,38 @@ def test_volume_has_a_receipt_when_it_is_in_the_trash_and_when_its_data_are_dele
     assert not agent.receipts.intents()
 
 
+def test_snapshot_with_clones_has_a_receipt_when_the_last_one_is_gone(agent: Agent) -> None:
+    volume, snapshot = new_id(), new_id()
+    permit = agent.permit("snapshot.create", volumes=(volume,), snapshots=(snapshot,))
+    agent.snapshot(volume, snapshot, permit)
+    agent.cluster.cloned, agent.cluster.kills = {snapshot}, "remove_snapshot"
+    with pytest.raises(Killed):
+        agent.remove_snapshot(volume, snapshot)
+    agent.cluster.kills = ""
+    agent.start()
+    agent.trash.work(POOL)
+    assert agent.events() == [("opened", "snapshot", snapshot)]
+    agent.remove_snapshot(volume, snapshot)
+    agent.cluster.cloned.clear()
+    for pool in (BULK, POOL, POOL):
+        agent.trash.work(pool)
+    measured = {"pool": POOL, "volume": volume, "trash": f"{volume[-12:]}@{snapshot}"}
+    assert removals(agent)[1:] == [(event, jti_of(permit), measured) for event in ("closed", "erased")]
+
+
+def test_snapshot_that_is_erased_when_the_agent_is_killed_has_its_receipts_after_the_next_round(agent: Agent) -> None:
+    volume, snapshot = new_id(), new_id()
+    agent.snapshot(volume, snapshot)
+    agent.cluster.kills = "remove_snapshot"
+    with pytest.raises(Killed):
+        agent.remove_snapshot(volume, snapshot)
+    agent.cluster.kills = ""
+    agent.start()
+    agent.trash.work(POOL)
+    agent.remove_snapshot(volume, snapshot)
+    assert agent.events() == [(event, "snapshot", snapshot) for event in ("opened", "closed", "erased")]
+
+
 @pytest.mark.parametrize("killed_in", ["remove_volume", "empty_trash"])
 def test_volume_that_is_erased_when_the_agent_is_killed_has_its_receipts_after_the_next_round(
     agent: Agent, killed_in: str
@@ -400,7 +439,7 @@ def test_volume_that_comes_back_while_it_is_in_the_trash_has_receipts_of_both_im
     assert sorted(ends[2:]) == sorted(("erased", image) for image in images)
 
 
-@pytest.mark.parametrize("failing", ["volume_image", "remove_volume"])
+@pytest.mark.parametrize("failing", ["name_in_trash", "remove_volume"])
 def test_volume_that_is_not_removed_is_not_erased(agent: Agent, failing: str) -> None:
     volume = new_id()
     agent.ensure(volume)

@@ -399,6 +399,18 @@ def test_receipt_of_the_trash_answers_no_permit_of_a_node() -> None:
     assert spans(residency, "trash") == [("", at(3), at(4), "proven", True)]
 
 
+def test_snapshot_is_in_the_trash_until_it_is_erased() -> None:
+    measured = {"pool": "vms", "volume": OTHER, "trash": "a1@4"}
+    ends = [signed_snapshot(event, hour, measured=measured) for event, hour in (("closed", 3), ("erased", 9))]
+    records = [decision(), snapshot_permit("p1", 0), signed_snapshot("opened", 1), *ends, copy("erased", 3.1)]
+    residency = history(records, RESOURCE)
+    assert [(each.role, each.disk, each.node, each.start, each.end) for each in residency.intervals] == [
+        ("snapshot", "", "", at(1), at(3)),
+        ("trash", "", "", at(3), at(9)),
+    ]
+    assert {(each.state, each.is_compliant) for each in residency.intervals} == {("proven", True)}
+
+
 def test_root_disk_in_the_trash_is_in_the_residency_of_its_instance() -> None:
     records = [decision(), permit("p1", 0), of_disk("opened", 1), of_disk("closed", 2)]
     residency = history([*records, trashed("closed", 3, resource=DISK)], RESOURCE)
