@@ -1,6 +1,6 @@
 """The trash of a pool: removed volumes, until their data is deleted."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,19 +40,18 @@ def name_of(cluster: Cluster, *, pool: str, volume: str, snapshot: str = "") -> 
 def erased(cluster: Cluster, *, pool: str, names: Sequence[str]) -> list[str]:
     """Return those of the volumes and snapshots, by their names in the trash, whose data is deleted."""
     with cluster.volumes(pool) as ioctx:
-        left = {str(entry["id"]) for entry in rbd.RBD().trash_list(ioctx)}
-        return [each for each in names if _is_erased(ioctx, each, left)]
+        return [each for each in names if _is_erased(ioctx, each)]
 
 
-def _is_erased(ioctx: Any, name: str, left: Collection[str]) -> bool:
+def _is_erased(ioctx: Any, name: str) -> bool:
     image_id, _, number = name.partition("@")
-    if image_id not in left and not _has_header(ioctx, image_id):
+    if not _has_header(ioctx, image_id):
         return True
     return bool(number) and not _has_snapshot(ioctx, image_id, int(number))
 
 
 def _has_header(ioctx: Any, image_id: str) -> bool:
-    """Return whether the image exists. Its header is deleted after its data."""
+    """Return whether the image exists, also in the trash. Its header is deleted after its data."""
     try:
         ioctx.stat(f"rbd_header.{image_id}")
     except rados.ObjectNotFound:
