@@ -20,12 +20,14 @@ followed by one with the event `erased`. The intent to write it is on disk befor
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from agents.node.trust.receipts import Opening, Receipts
 from andromede_core.permits.permit import Permit
 
 IMAGE, VOLUME, KEY, SNAPSHOT, REVERT, READING = "image", "cluster-volume", "key", "snapshot", "revert", "reading"
-TRASH = "trash"  # of intents: pool, name in the trash, volume, and of a snapshot its id
+# Of intents, before and after the receipt of the removal: pool, name in the trash, volume, and of a snapshot its id.
+REMOVING, TRASH = "removing", "trash"
 PLACES = {KEY: "for_node", SNAPSHOT: "volume", READING: "volume"}  # what is between the pool and the resource
 
 
@@ -36,10 +38,7 @@ class Erasure:
         pool, self.trash, *rest = intent.id.split("/")
         self.intent, self.place = intent, (pool, *rest)
         self.kind = VOLUME if len(rest) == 1 else SNAPSHOT
-
-    @property
-    def volume(self) -> str:
-        return self.place[1]
+        self.is_removed = intent.kind == TRASH
 
 
 class Effects:
@@ -79,12 +78,20 @@ class Effects:
         opening = self.receipts.opening(kind, "/".join(place))
         if opening is not None:
             pool, *rest = place
-            self.receipts.begin(replace(opening, kind=TRASH, id="/".join((pool, trash, *rest))))
+            self.receipts.begin(replace(opening, kind=REMOVING, id="/".join((pool, trash, *rest))))
 
     def trashed(self, kind: str, *place: str, was_present: bool, trash: str = "") -> None:
         """Write the receipt that a volume or a snapshot is in the trash. `trash`: as in `removing`, or the last one."""
-        trash = trash or self._trash_of(self.receipts.opening(kind, "/".join(place)))
-        self.ended(kind, *place, was_present=was_present, **({"trash": trash} if trash else {}))
+        with self.receipts.together():
+            expected = self.expected_erasures(place[0]).values()
+            alike = [each for each in expected if each.place == place and trash in ("", each.trash)]
+            removing = next((each for each in reversed(alike) if not each.is_removed), None)
+            if removing is None:
+                self.ended(kind, *place, was_present=was_present)
+                return
+            self.ended(kind, *place, was_present=was_present, trash=removing.trash)
+            self.receipts.forget(removing.intent)
+            self.receipts.begin(replace(removing.intent, kind=TRASH))
 
     def volume_removed(self, pool: str, volume: str, *, was_present: bool, trash: str = "") -> None:
         """Write the receipts that the volume is in the trash, and all its keys are gone. `trash`: as in `trashed`."""
@@ -97,31 +104,27 @@ class Effects:
 
     def expected_erasures(self, pool: str) -> dict[str, Erasure]:
         """Return what is in the trash of the pool or on its way, by the names that it has there."""
-        intents = (each for each in self.receipts.intents() if each.kind == TRASH)
+        intents = (each for each in self.receipts.intents() if each.kind in (REMOVING, TRASH))
         found = (Erasure(each) for each in intents if each.id.startswith(f"{pool}/"))
         return {each.trash: each for each in found}
 
-    def erased(self, erasure: Erasure) -> None:
+    def erased(self, pool: str, trash: str) -> None:
         """Write the receipt that the data is deleted, after that of the removal if it lacks."""
-        kind, place, trash = erasure.kind, erasure.place, erasure.trash
-        if self._trash_of(self.receipts.opening(kind, "/".join(place))) == trash:
-            if kind == VOLUME:
-                self.volume_removed(*place, was_present=True, trash=trash)
-            else:
-                self.trashed(kind, *place, was_present=True, trash=trash)
-        self.receipts.settled(
-            erasure.intent, "erased", replace(erasure.intent, kind=kind), _where(kind, place) | {"trash": trash}
-        )
+        with self.receipts.together():
+            erasure = self.expected_erasures(pool)[trash]
+            if not erasure.is_removed:
+                self._write_removal(erasure)
+            intent = self.expected_erasures(pool)[trash].intent
+            measured = _where(erasure.kind, erasure.place) | {"trash": trash}
+            self.receipts.settled(intent, "erased", replace(intent, kind=erasure.kind), measured)
 
-    def _trash_of(self, opening: Opening | None) -> str:
-        """Return the name that an opened volume or snapshot has in the trash; empty: it is not on its way there."""
-        if opening is None:
-            return ""
-        expected = self.expected_erasures(opening.id.partition("/")[0]).values()
-        names = [
-            each.trash for each in expected if ("/".join(each.place), each.intent.jti) == (opening.id, opening.jti)
-        ]
-        return names[-1] if names else ""
+    def _write_removal(self, erasure: Erasure) -> None:
+        """Write the receipts of a removal that was interrupted, unless there is another volume in its place since."""
+        opening = self.receipts.opening(erasure.kind, "/".join(erasure.place))
+        if opening is None or opening.jti != erasure.intent.jti:
+            return
+        write = self.volume_removed if erasure.kind == VOLUME else partial(self.trashed, erasure.kind)
+        write(*erasure.place, was_present=True, trash=erasure.trash)
 
     @contextmanager
     def reading(self, permit: Permit, *place: str) -> Iterator[dict[str, object]]:

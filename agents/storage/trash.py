@@ -6,7 +6,6 @@ Then it writes the receipts of what is erased, also of what an agent that was ki
 import logging
 from collections.abc import Sequence
 
-from agents.node.locks import ResourceLocks
 from agents.storage.background import Background
 from agents.storage.effects import Effects
 from agents.storage.workers import Workers
@@ -15,14 +14,11 @@ log = logging.getLogger(__name__)
 
 
 class Trash(Background):
-    """Runs in a thread of its own. `locks`: of the calls; it holds that of a volume whose receipt it writes."""
+    """Runs in a thread of its own, and waits for no call: a revert holds its volume for long."""
 
-    def __init__(
-        self, workers: Workers, pools: Sequence[str], *, locks: ResourceLocks, effects: Effects, interval_s: float
-    ) -> None:
+    def __init__(self, workers: Workers, pools: Sequence[str], *, effects: Effects, interval_s: float) -> None:
         super().__init__("trash", pools, interval_s=interval_s)
         self._workers = workers
-        self._locks = locks
         self._effects = effects
 
     def work(self, pool: str) -> None:
@@ -36,5 +32,4 @@ class Trash(Background):
         if not expected:
             return
         for name in self._workers.call("erased", pool=pool, names=list(expected)):
-            with self._locks.hold(("volume", expected[name].volume)):
-                self._effects.erased(expected[name])
+            self._effects.erased(pool, name)

@@ -178,9 +178,8 @@ class Agent:
         )
         self.receipts = Receipts(store, NodeKey(STORAGE_ID, self.key), zone=ZONE, clock=clock)
         effects, workers = Effects(self.receipts), cast(Workers, self.cluster)
-        shared: dict[str, Any] = {"locks": ResourceLocks(), "effects": effects, "interval_s": 60}
-        self.reverting = UnfinishedReverts(workers, (POOL,), **shared)
-        self.trash = Trash(workers, (POOL, BULK), **shared)
+        self.reverting = UnfinishedReverts(workers, (POOL,), locks=ResourceLocks(), effects=effects, interval_s=60)
+        self.trash = Trash(workers, (POOL, BULK), effects=effects, interval_s=60)
         self.servicer = Servicer(
             (POOL, BULK),
             lanes=Lanes(*[workers] * 5),
@@ -437,6 +436,17 @@ def test_volume_that_comes_back_while_it_is_in_the_trash_has_receipts_of_both_im
     ends = [(str(event), measured["trash"]) for event, _, measured in removals(agent)]  # type: ignore[index]
     assert ends[:2] == [("closed", image) for image in images]
     assert sorted(ends[2:]) == sorted(("erased", image) for image in images)
+
+
+def test_erasure_of_the_former_image_leaves_the_volume_open(agent: Agent) -> None:
+    """The volume was made again under the same permit."""
+    volume = new_id()
+    permit = agent.permit("volume.create", volumes=(volume,))
+    agent.ensure(volume, permit=permit)
+    agent.remove(volume)
+    agent.ensure(volume, permit=permit)
+    agent.trash.work(POOL)
+    assert [event for event, *_ in agent.events()] == ["opened", "closed", "opened", "erased"]
 
 
 @pytest.mark.parametrize("failing", ["name_in_trash", "remove_volume"])
