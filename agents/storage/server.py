@@ -106,7 +106,7 @@ def serve(config: Config) -> Server:
     effects = Effects(Receipts(state_store, key, zone=identity.zone, clock=config.clock))
     lanes = Lanes(*(Workers(config.access, count=count, limit_s=config.limit_s) for count in WORKERS))
     locks = ResourceLocks()
-    trash = Trash(lanes.copies, config.pools, interval_s=config.trash_interval_s)
+    trash = Trash(lanes.copies, config.pools, effects=effects, interval_s=config.trash_interval_s)
     flattening = Flattening(lanes.flattening, config.pools, locks=locks, interval_s=config.trash_interval_s)
     reverting = UnfinishedReverts(
         lanes.copies, config.pools, locks=locks, effects=effects, interval_s=config.trash_interval_s

@@ -164,9 +164,11 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
         with self._holding(context, volume):
-            removal = {"volume": volume, "pool": pool, "generation": request.generation}
-            was_present = self._lanes.volumes.call("remove_volume", **removal)
-            self._effects.volume_removed(pool, volume, was_present=was_present)
+            place = {"volume": volume, "pool": pool}
+            trash = self._lanes.volumes.call("name_in_trash", **place)
+            self._effects.removing(VOLUME, pool, volume, trash=trash)
+            was_present = self._lanes.volumes.call("remove_volume", **place, generation=request.generation)
+            self._effects.volume_removed(pool, volume, was_present=was_present, trash=trash)
         self._trash.wake()
         return pb.Removed(was_present=was_present)
 
@@ -191,8 +193,11 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         volume, pool, snapshot = self._snapshot(request)
         with self._holding(context, volume):
             arguments = {"volume": volume, "pool": pool, "snapshot": snapshot}
+            trash = self._lanes.volumes.call("name_in_trash", **arguments)
+            self._effects.removing(SNAPSHOT, pool, volume, snapshot, trash=trash)
             was_present = self._lanes.volumes.call("remove_snapshot", **arguments)
-            self._effects.ended(SNAPSHOT, pool, volume, snapshot, was_present=was_present)
+            self._effects.trashed(SNAPSHOT, pool, volume, snapshot, was_present=was_present, trash=trash)
+        self._trash.wake()
         return pb.Removed(was_present=was_present)
 
     def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: grpc.ServicerContext) -> pb.SnapshotPage:

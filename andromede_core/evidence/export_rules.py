@@ -51,6 +51,7 @@ COPIED = ("image", "volume", "cluster-volume", "revert")
 # What only storage agents do, under the permits of nodes of their zone; both import images.
 IN_CLUSTERS = frozenset({"cluster-volume", "key", "snapshot", "revert", "reading"})
 IMAGE = "image"
+ENDS = ("closed", "erased")  # out of reach, as in the trash of a cluster; and when its data are deleted
 # No other resource is on the node with theirs yet, so no classification of another one can be removed meanwhile.
 ALONE = ("instance.create", "volume.create", "volume.grow", "volume.retype", "volume.move", "volume.revert")
 FIRST_HEAD = 2  # the version that the first policy of a stream begins
@@ -467,7 +468,7 @@ class Judge:
         if body.get("event") == "opened":
             self.opened.add(name)
             self._check_opening(body, source, node=node, zone=zone, at=at)
-        elif body.get("event") == "closed" and body.get("kind") != "image" and name not in self.opened:
+        elif body.get("event") in ENDS and body.get("kind") != "image" and name not in self.opened:
             # The receipt that opened an image may expire by its age alone, while the image is there.
             raise Unsound("the node closed what no receipt says it had opened under this permit")
 

@@ -15,6 +15,9 @@ A snapshot is in a pool, behind no node, from its moment to its erasure. Receipt
 records of both state what an agent answered: without a receipt, as of an agent of an earlier release, such an interval
 is only declared. An image that is made of a volume has one too, while it is being made: a snapshot that is removed
 again.
+
+A volume in the pool of a storage cluster is there until the storage agent has moved it to the trash. In the trash,
+behind no node, volumes and snapshots are until their data is deleted: agents of earlier releases do not state that.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -31,6 +34,8 @@ SNAPSHOT, SNAPSHOT_TAKEN = "snapshot", "snapshot.create"
 ARRIVAL = "arrival"  # data of a guest that arrives before the guest runs there
 VOLUME_COPY = "volume-copy"  # data of a volume that moves, until it is the volume there
 COMING = (ARRIVAL, VOLUME_COPY)
+TRASH = "trash"  # the role of what is out of reach, and not erased yet
+CLUSTER_VOLUME = "cluster-volume"
 ROLE_OF_KIND = {
     "instance": "compute",
     ARRIVAL: "compute",
@@ -89,8 +94,8 @@ class Permit:
 class Receipt:
     """A receipt, or the record of a snapshot. `record` is the id of its evidence record.
 
-    `node` is empty if it is about a snapshot, `disk` if it is not about a disk. `is_signed`: by the node or the storage
-    agent.
+    `node` is empty if it is about a snapshot or the trash, `disk` if it is not about a disk. `is_signed`: by the node
+    or the storage agent. `image`: of what is in the trash, with its pool.
     """
 
     record: str
@@ -103,6 +108,7 @@ class Receipt:
     disk: str
     at: datetime
     is_signed: bool = True
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +122,8 @@ class Drift:
 class Interval:
     """A half-open interval; `end` None: it still lasts.
 
-    Ids are empty if not applicable. `disk`: the root disk or volume of an interval with the role storage. `instance`:
-    the one that had a public address.
+    Ids are empty if not applicable. `disk`: the root disk or volume of an interval with the role storage or trash.
+    `instance`: the one that had a public address.
     """
 
     role: str
@@ -161,6 +167,7 @@ class Evidence:
     receipts: list[Receipt]
     refused: set[str]
     drifts: list[Drift]
+    trash: list[Receipt]
 
 
 def history(
@@ -177,8 +184,8 @@ def history(
     of these receipts, the receipts of its permits, and their decisions. Irrelevant records are ignored.
     """
     evidence = _read(records, resource)
-    proven = _proven(evidence)
-    places = [*proven, *_claimed(evidence, resource, proven)]
+    proven = _until_trashed(_proven(evidence), evidence.trash)
+    places = [*proven, *_claimed(evidence, resource, proven), *_in_trash(evidence)]
     whole = [part for place in places for part in _cut_at_drifts(place, evidence.drifts)]
     of_role = sorted((each for each in whole if role in (None, each.role)), key=_order)
     clipped = (_clip(each, start, end) for each in of_role)
@@ -212,7 +219,7 @@ def _order(interval: Interval) -> tuple[datetime, str, str, str]:
 
 
 def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
-    evidence = Evidence({}, {}, [], set(), [])
+    evidence = Evidence({}, {}, [], set(), [], [])
     records = list(records)
     about = {resource, *disks_of(records, resource)}
     for record in records:
@@ -225,12 +232,14 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
             case "receipt" if body.get("event") == "refused":
                 evidence.refused.add(_text(body, "jti"))
             case "receipt" if body.get("resource") in about:
+                _read_trashed(body, str(record.get("id", "")), evidence)
                 _read_receipt(body, str(record.get("id", "")), evidence)
             case "copy" if body.get("resource") == resource:
                 _read_copy(body, record, evidence)
             case "drift" if body.get("resource") == resource:
                 _read_drift(body, record.get("at"), evidence)
     evidence.receipts.sort(key=_order_of_receipt)
+    evidence.trash.sort(key=lambda receipt: (receipt.at, not receipt.is_opening))
     evidence.drifts.sort(key=lambda drift: drift.at)
     return evidence
 
@@ -325,6 +334,29 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
     )
 
 
+def _read_trashed(body: Mapping[str, object], record: str, evidence: Evidence) -> None:
+    """Read that a volume or snapshot is in the trash of its pool, or erased. Earlier agents do not name it there."""
+    at, event, measured = instant(body.get("at")), _text(body, "event"), body.get("measured")
+    is_known = _text(body, "kind") in (CLUSTER_VOLUME, SNAPSHOT) and event in ("closed", "erased")
+    if at is None or not is_known or not isinstance(measured, Mapping):
+        return
+    pool, image = _text(measured, "pool"), _text(measured, "trash")
+    evidence.trash.append(
+        Receipt(
+            record=record,
+            jti=_text(body, "jti"),
+            node="",
+            zone=_text(body, "zone"),
+            is_opening=event == "closed",
+            kind=_text(body, "kind"),
+            role=TRASH,
+            disk=_text(body, "resource") if _text(body, "kind") == CLUSTER_VOLUME else "",
+            at=at,
+            image=f"{pool}/{image}" if image else "",
+        )
+    )
+
+
 def _read_copy(body: Mapping[str, object], record: Mapping[str, object], evidence: Evidence) -> None:
     """Read that a snapshot was taken, at the moment that its cluster states, or erased by the moment of the record.
 
@@ -387,10 +419,34 @@ def _proven(evidence: Evidence) -> list[Interval]:
     return [*ended, *still_open.values()]
 
 
+def _until_trashed(proven: Sequence[Interval], trash: Iterable[Receipt]) -> list[Interval]:
+    """Lengthen the intervals of disks whose nodes had closed them before the cluster moved them to the trash."""
+    places = list(proven)
+    for receipt in trash:
+        of_disk = [each for each in places if (each.role, each.disk) == ("storage", receipt.disk)]
+        if not receipt.is_opening or any(each.holds_at(receipt.at) for each in of_disk):
+            continue
+        ended = [(each.end, each) for each in of_disk if each.end is not None and each.end <= receipt.at]
+        _, last = max(ended, key=lambda pair: pair[0], default=(None, None))
+        if last is not None and last.zone == receipt.zone:
+            places[places.index(last)] = replace(last, end=receipt.at, close_receipt=receipt.record)
+    return places
+
+
+def _in_trash(evidence: Evidence) -> list[Interval]:
+    waiting: dict[str, Interval] = {}
+    ended = []
+    for receipt in evidence.trash:
+        if receipt.image and receipt.is_opening:
+            waiting.setdefault(receipt.image, _opened(receipt, evidence))
+        elif receipt.image in waiting:
+            ended.append(replace(waiting.pop(receipt.image), end=receipt.at, close_receipt=receipt.record))
+    return [*ended, *waiting.values()]
+
+
 def _opened(receipt: Receipt, evidence: Evidence) -> Interval:
     permit = evidence.permits.get(receipt.jti)
-    is_copy = receipt.kind == SNAPSHOT
-    is_permitted = permit is not None and permit.zone == receipt.zone and (is_copy or permit.node == receipt.node)
+    is_permitted = permit is not None and permit.zone == receipt.zone and receipt.node in ("", permit.node)
     return Interval(
         role=receipt.role,
         disk=receipt.disk,

@@ -78,19 +78,24 @@ class OpenLocation(NamedTuple):
 
 
 def _still_open(permits: Sequence[UUID]) -> set[UUID]:
-    """Return the permits under which a node still has a resource open.
+    """Return the permits under which a node still has a resource open, or a storage cluster one in its trash.
 
-    The receipt that closes it will name the permit, and belongs to the permit's owner.
+    The receipt that closes or erases it will name the permit, and belongs to the permit's owner.
     """
     opened: dict[UUID, dict[OpenLocation, int]] = defaultdict(dict)
     for receipt in _receipts(subject_id__in=permits):
         permit, location = as_uuid(str(receipt.get("jti"))), _place(receipt)
         if permit is None:
             continue
-        if receipt.get("event") == "opened":
-            opened[permit][location] = int(receipt["number"])
-        elif receipt.get("event") == "closed":
-            opened[permit].pop(location, None)
+        match receipt.get("event"):
+            case "opened":
+                opened[permit][location] = int(receipt["number"])
+            case "closed":
+                opened[permit].pop(location, None)
+                if (trash := _trash(receipt)) is not None:
+                    opened[permit][trash] = int(receipt["number"])
+            case "erased" if (trash := _trash(receipt)) is not None:
+                opened[permit].pop(trash, None)
     last = _last_numbers(location for numbers in opened.values() for location in numbers)
     return {
         permit
@@ -122,3 +127,10 @@ def _place(receipt: Mapping[str, Any]) -> OpenLocation:
     measured = receipt.get("measured", {})
     place = f"{measured.get('pool', '')}/{measured.get('for_node', '')}"
     return OpenLocation(str(receipt.get("node")), str(receipt.get("kind")), str(receipt.get("resource")), place)
+
+
+def _trash(receipt: Mapping[str, Any]) -> OpenLocation | None:
+    """Return the location of a closed or erased resource in the trash of its pool; None: none is stated."""
+    measured = receipt.get("measured", {})
+    image = measured.get("trash")
+    return _place(receipt)._replace(kind="trash", place=f"{measured.get('pool')}/{image}") if image else None

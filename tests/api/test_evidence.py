@@ -79,6 +79,7 @@ def test_residency_of_a_disk_is_listed(api: Caller, cloud: Cloud, instance: Inst
     finish(api.delete("instances/web"))
     record_receipts(cloud.machine)
     (stored,) = residency(api, instance.root_volume_id, "?role=storage").body["intervals"]
+    assert residency(api, instance.root_volume_id, "?role=trash").body["intervals"] == []
     assert (stored["state"], stored["is_compliant"]) == ("proven", True)
     assert stored["end"] is not None
 

@@ -125,6 +125,23 @@ def test_receipts_of_storage_agents_leave_the_last_and_the_permits_of_what_is_op
     assert second not in Permit.objects.values_list("pk", flat=True)
 
 
+def test_permits_of_what_is_in_the_trash_of_a_cluster_stay_until_it_is_erased(cloud: Cloud, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        comes_and_goes(cloud, name)
+    make_volume(cloud)  # a younger permit of the project on the node
+    first, second, _ = Permit.objects.filter(state="signed").order_by("pk").values_list("pk", flat=True)
+    agent = FakeStorageAgent(tmp_path, zone="fr-idf-1")
+    agent.enrol()
+    ends = [(first, "opened"), (first, "closed"), (second, "opened"), (second, "closed"), (second, "erased")]
+    for number, (permit, event) in enumerate(ends, start=1):
+        measured = {"pool": "vms"} if event == "opened" else {"pool": "vms", "trash": f"a{permit}"}
+        agent.sign_receipt(number, jti=str(permit), event=event, kind="cluster-volume", measured=measured)
+    record_receipts(agent.reported(), agent.receipts)
+    forget(401)
+    assert first in Permit.objects.values_list("pk", flat=True)
+    assert second not in Permit.objects.values_list("pk", flat=True)
+
+
 def test_receipt_numbers_continue_after_deletion(cloud: Cloud) -> None:
     comes_and_goes(cloud, "data")
     before = last_number(cloud.machine.row.pk)

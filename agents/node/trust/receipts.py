@@ -2,10 +2,12 @@
 
 A receipt is the signed document of kind "receipt": {number, jti, node, zone, event, kind, resource, generation, at,
 measured}. `event` is opened, closed or refused; for an orphan, which no permit covers, quarantined, released or
-discarded. Numbers grow by one without a gap and are part of the signed document, so a lost receipt is detected.
+discarded; of what a storage agent has closed, erased. Numbers grow by one without a gap and are part of the signed
+document, so a lost receipt is detected.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
@@ -56,6 +58,10 @@ class Receipts:
         self._zone = zone
         self._clock = clock
         self.listener: Callable[[], None] = lambda: None
+
+    def together(self) -> AbstractContextManager[None]:
+        """Write all that the block writes, or nothing; other threads wait."""
+        return self._state_store.transaction()
 
     def intend(self, jti: str, action: PermitAction) -> None:
         """Record an intent together with the permit's use, before any action: after a crash the node still owes the
@@ -121,6 +127,16 @@ class Receipts:
                 self.opened(intent, {"is_interrupted": True, **measured})
             else:
                 self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id))
+
+    def settled(self, intent: Opening, event: str, about: Opening, measured: Measured) -> None:
+        """Write the receipt that the intent is for, and forget the intent, at once."""
+        with self._state_store.transaction():
+            self.forget(intent)
+            self._spool(event, about, measured)
+        self.listener()
+
+    def forget(self, intent: Opening) -> None:
+        self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", intent.kind, intent.id)
 
     def refused(self, jti: str, action: PermitAction, measured: Measured) -> None:
         with self._state_store.transaction():

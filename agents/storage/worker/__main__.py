@@ -40,6 +40,8 @@ CALLS: Mapping[str, Callable[..., object]] = {
     "remove_volume": volumes.remove,
     "list_volumes": volumes.page,
     "empty_trash": trash.empty,
+    "name_in_trash": trash.name_of,
+    "erased": trash.erased,
     "ensure_snapshot": snapshots.ensure,
     "remove_snapshot": snapshots.remove,
     "list_snapshots": snapshots.page,

@@ -86,8 +86,13 @@ def first_ids(image: Any) -> tuple[list[str], bool]:
 def number_of(ioctx: Any, volume: str, snapshot: str) -> int | None:
     """Return RBD's number of the snapshot, which no other one ever has; None: there is none."""
     with opened(ioctx, volume) as image:
-        found = None if image is None else _find(image, snapshot)
-        return None if found is None else int(found["id"])
+        return None if image is None else number_in(image, snapshot)
+
+
+def number_in(image: Any, snapshot: str) -> int | None:
+    """Return RBD's number of a snapshot of the open image; None: there is none."""
+    found = _find(image, snapshot)
+    return None if found is None else int(found["id"])
 
 
 def size_of(ioctx: Any, volume: str, snapshot: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import rados
 import rbd
 
-from agents.storage.worker import intents, parents
+from agents.storage.worker import intents, parents, snapshots
 from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.names import is_id, unprotect
 
@@ -24,6 +24,48 @@ def empty(cluster: Cluster, *, pool: str, pools: Sequence[str]) -> int:
             if not _is_due(entry) or not _delete(cluster, ioctx, entry["id"], pools=pools):
                 left += 1
     return left
+
+
+def name_of(cluster: Cluster, *, pool: str, volume: str, snapshot: str = "") -> str:
+    """Return what a volume or a snapshot is called in the trash: IMAGE, or IMAGE@NUMBER; empty: it is not there."""
+    with cluster.volumes(pool) as ioctx, opened(ioctx, volume) as image:
+        if image is None:
+            return ""
+        if not snapshot:
+            return str(image.id())
+        number = snapshots.number_in(image, snapshot)
+        return "" if number is None else f"{image.id()}@{number}"
+
+
+def erased(cluster: Cluster, *, pool: str, names: Sequence[str]) -> list[str]:
+    """Return those of the volumes and snapshots, by their names in the trash, whose data is deleted."""
+    with cluster.volumes(pool) as ioctx:
+        return [each for each in names if _is_erased(ioctx, each)]
+
+
+def _is_erased(ioctx: Any, name: str) -> bool:
+    image_id, _, number = name.partition("@")
+    if not _has_header(ioctx, image_id):
+        return True
+    return bool(number) and not _has_snapshot(ioctx, image_id, int(number))
+
+
+def _has_header(ioctx: Any, image_id: str) -> bool:
+    """Return whether the image exists, also in the trash. Its header is deleted after its data."""
+    try:
+        ioctx.stat(f"rbd_header.{image_id}")
+    except rados.ObjectNotFound:
+        return False
+    return True
+
+
+def _has_snapshot(ioctx: Any, image_id: str, number: int) -> bool:
+    """Return whether the image has the snapshot, also one that waits for its clones to go; in doubt it has."""
+    try:
+        with opened(ioctx, None, image_id=image_id) as image:
+            return image is None or any(each["id"] == number for each in image.list_snaps())
+    except (rbd.Error, rados.Error):  # a node has written something into its header
+        return True
 
 
 def _is_due(entry: dict[str, Any]) -> bool:

@@ -87,6 +87,7 @@ ROLES = {
     "image": gettext_lazy("Image"),
     "netedge": gettext_lazy("Network"),
     "snapshot": gettext_lazy("Snapshot"),
+    "trash": gettext_lazy("In the trash"),
 }
 
 

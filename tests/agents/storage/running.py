@@ -19,6 +19,7 @@ from agents.protocol.storage_pb2_grpc import StorageStub
 from agents.storage.capabilities import of_agent
 from agents.storage.server import Config, serve
 from agents.storage.workers import Access
+from andromede_core.documents.signed import Signed, read
 from andromede_core.permits.permit import Contents
 from tests import processes
 from tests.agents.specs import MIB, NODE_ID, ZONE, new_id
@@ -44,6 +45,7 @@ class StorageAgent:
     port: int = 0
     _stub: Any = None
     _channels: list[grpc.Channel] = field(default_factory=list)
+    _receipts: list[Signed] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
@@ -207,6 +209,15 @@ class StorageAgent:
     def snapshots(self, volume: str, after: str = "") -> list[pb.SnapshotState]:
         request = pb.ListSnapshotsRequest(volume_id=volume, pool=POOL, after=after)
         return list(self.stub().ListSnapshots(request).snapshots)
+
+    def receipts(self, about: str) -> list[Signed]:
+        """Return the receipts about the resource, as the watcher gets them."""
+        watcher = self.stub_of(issue_controlplane(self.ca, self.ca.folder, process="watcher"))
+        after = max((int(str(each.payload["number"])) for each in self._receipts), default=0)
+        while page := watcher.ListReceipts(pb.ListReceiptsRequest(after=after)).receipts:
+            self._receipts += [read(each.document) for each in page]
+            after = page[-1].number
+        return [each for each in self._receipts if each.payload["resource"] == about]
 
     def describe(self) -> pb.StorageDescription:
         description: pb.StorageDescription = self.stub().Describe(pb.DescribeRequest())

@@ -124,15 +124,20 @@ def test_snapshots_of_a_removed_volume_go(storage: StorageAgent, ceph: CephClust
 def test_trash_entry_with_a_later_deferment_is_kept(storage: StorageAgent, ceph: CephCluster) -> None:
     import rbd
 
+    from agents.storage.worker import trash as worker_trash
+
     volume = filled(storage, ceph)
     storage.snapshot(volume)
     with ceph.client() as client, client.open_ioctx(POOL) as ioctx:
         with rbd.Image(ioctx, volume, read_only=True) as opened:
-            image_id = opened.id()
+            image_id, (number,) = opened.id(), [each["id"] for each in opened.list_snaps()]
         rbd.RBD().trash_move(ioctx, volume, 3600)
         emptied = filled(storage, ceph)
         storage.remove(emptied)
         wait_until(lambda: emptied not in trash(ceph), "the trash to be emptied")
+        with as_worker(storage.config.access) as cluster:
+            names = [image_id, f"{image_id}@{number}", f"{image_id}@{number + 1}", "0123456789ab"]
+            assert worker_trash.erased(cluster, pool=POOL, names=names) == names[2:]
         rbd.RBD().trash_restore(ioctx, image_id, volume)
     assert len(storage.snapshots(volume)) == 1
 

@@ -11,7 +11,6 @@ from cryptography import x509
 from agents.node.trust.keys import checker
 from agents.protocol import storage_pb2 as pb
 from agents.storage.server import serve
-from andromede_core.documents.signed import read
 from andromede_core.permits.permit import Limits
 from tests.agents.conftest import refusal
 from tests.agents.specs import MIB, NODE_ID, ZONE, new_id
@@ -129,14 +128,10 @@ def test_watcher_gets_the_receipts_and_the_worker_does_not(storage: StorageAgent
     storage.open(volume)
     error = refusal(lambda: storage.stub().ListReceipts(pb.ListReceiptsRequest()))
     assert error.status is grpc.StatusCode.PERMISSION_DENIED
-    watcher = storage.stub_of(issue_controlplane(storage.ca, storage.ca.folder, process="watcher"))
-    documents, after = [], 0
-    while page := watcher.ListReceipts(pb.ListReceiptsRequest(after=after)).receipts:
-        documents += [read(each.document) for each in page]
-        after = page[-1].number
+    documents = storage.receipts(volume)
     certificate = x509.load_pem_x509_certificate((storage.folder / "pki" / "node.crt").read_bytes())
     for document in documents:
         document.check("receipt", checker(certificate.public_key()))
-    about = [each.payload for each in documents if each.payload["resource"] == volume]
+    about = [each.payload for each in documents]
     assert [(each["event"], each["kind"]) for each in about] == [("opened", "cluster-volume"), ("opened", "key")]
     assert {each["node"] for each in about} == {str(STORAGE_ID)}

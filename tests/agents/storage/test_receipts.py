@@ -45,14 +45,25 @@ class Killed(BaseException):
 
 @dataclass
 class FakeCluster:
-    """Do what worker processes do, with names in memory. `kills`: the call after whose effect the agent is killed."""
+    """Do what worker processes do, with names in memory. `kills`: the call after whose effect the agent is killed;
+    `silent`: the one whose answer is lost; `refused`: the one that has no effect.
+
+    `images`: the ids of volumes that are there; `trash`: of those that are removed; `cloned`: volumes and snapshots
+    that have clones.
+    """
 
     present: set[tuple[str, ...]] = field(default_factory=set)
     unfinished: list[dict[str, object]] = field(default_factory=list)
+    images: dict[tuple[str, str], str] = field(default_factory=dict)
+    trash: dict[str, tuple[str, str]] = field(default_factory=dict)
+    cloned: set[str] = field(default_factory=set)
     kills: str = ""
     silent: str = ""
+    refused: str = ""
 
     def call(self, name: str, /, **given: Any) -> Any:
+        if name == self.refused:
+            raise ClusterSilent("It did not answer in time.")
         answer = getattr(self, name)(given)
         if name == self.kills:
             raise Killed
@@ -66,11 +77,33 @@ class FakeCluster:
         return {"sent_bytes": 4096, "sha256": "0" * 64}
 
     def ensure_volume(self, given: dict[str, Any]) -> dict[str, object]:
-        self.present.add((given["pool"], given["volume"]))
+        self.images.setdefault((given["pool"], given["volume"]), new_id()[-12:])
         return {"size_bytes": given["size_bytes"], "watchers": []}
 
+    def name_in_trash(self, given: dict[str, Any]) -> str:
+        snapshot = given.get("snapshot", "")
+        if snapshot:
+            return f"{given['volume'][-12:]}@{snapshot}" if (given["pool"], snapshot) in self.present else ""
+        return self.images.get((given["pool"], given["volume"]), "")
+
     def remove_volume(self, given: dict[str, Any]) -> bool:
-        return self._removed(given["pool"], given["volume"])
+        place = given["pool"], given["volume"]
+        image = self.images.pop(place, "")
+        if image:
+            self.trash[image] = place
+        return bool(image)
+
+    def empty_trash(self, given: dict[str, Any]) -> int:
+        here = {image: volume for image, (pool, volume) in self.trash.items() if pool == given["pool"]}
+        gone = [image for image, volume in here.items() if volume not in self.cloned]
+        for image in gone:
+            del self.trash[image]
+        return len(here) - len(gone)
+
+    def erased(self, given: dict[str, Any]) -> list[str]:
+        snapshots = {name[-1] for name in self.present} | self.cloned
+        left = {*self.trash, *self.images.values(), *snapshots}
+        return [each for each in given["names"] if each.rpartition("@")[2] not in left]
 
     def open_volume(self, given: dict[str, Any]) -> dict[str, object]:
         self.present.add((given["pool"], given["node"], given["volume"]))
@@ -146,13 +179,14 @@ class Agent:
         self.receipts = Receipts(store, NodeKey(STORAGE_ID, self.key), zone=ZONE, clock=clock)
         effects, workers = Effects(self.receipts), cast(Workers, self.cluster)
         self.reverting = UnfinishedReverts(workers, (POOL,), locks=ResourceLocks(), effects=effects, interval_s=60)
+        self.trash = Trash(workers, (POOL, BULK), effects=effects, interval_s=60)
         self.servicer = Servicer(
             (POOL, BULK),
             lanes=Lanes(*[workers] * 5),
             admitting=self.admission,
             effects=effects,
             images=Images(self.folder / "incoming", workers=workers, copying=workers, max_bytes=SIZE),
-            trash=Trash(workers, (), interval_s=60),
+            trash=self.trash,
             flattening=Flattening(workers, (), locks=ResourceLocks(), interval_s=60),
         )
 
@@ -237,6 +271,8 @@ def test_volume_key_and_snapshot_have_receipts(agent: Agent) -> None:
         ("closed", "key", volume),
         ("closed", "cluster-volume", volume),
     ]
+    agent.trash.work(POOL)
+    assert sorted(agent.events()[8:]) == [("erased", "cluster-volume", volume), ("erased", "snapshot", snapshot)]
     nodes = [each["measured"]["for_node"] for each in agent.documents() if each["kind"] == "key"]
     assert nodes == [NODE, OTHER, NODE, OTHER], "the last one goes with the volume"
     assert not agent.receipts.openings("key") and not agent.receipts.intents()
@@ -294,7 +330,8 @@ def test_interrupted_effect_has_a_receipt_after_the_next_call(agent: Agent, way:
         assert agent.events() == [("opened", "snapshot", snapshot)]
     else:
         agent.remove_snapshot(volume, snapshot)
-        assert agent.events() == [("opened", "snapshot", snapshot), ("closed", "snapshot", snapshot)]
+        agent.trash.work(POOL)
+        assert agent.events() == [(event, "snapshot", snapshot) for event in ("opened", "closed", "erased")]
         assert agent.documents()[0]["measured"] == {"is_interrupted": True, "pool": POOL, "volume": volume}
     assert not agent.receipts.intents()
 
@@ -310,6 +347,121 @@ def test_interrupted_removal_has_a_receipt_after_its_repetition(agent: Agent) ->
     agent.start()
     agent.remove(volume)
     assert agent.events()[2:] == [("closed", "key", volume), ("closed", "cluster-volume", volume)]
+
+
+def removals(agent: Agent) -> list[tuple[object, ...]]:
+    """Return event, permit and measured values of the receipts that a volume is in the trash, or erased."""
+    ends = (each for each in agent.documents() if (each["event"], each["kind"]) != ("opened", "cluster-volume"))
+    return [(each["event"], each["jti"], each["measured"]) for each in ends]
+
+
+def test_volume_has_a_receipt_when_it_is_in_the_trash_and_when_its_data_are_deleted(agent: Agent) -> None:
+    volume, other = new_id(), new_id()
+    permit = agent.permit("volume.create", volumes=(volume,))
+    agent.ensure(volume, permit=permit)
+    agent.ensure(other, BULK)
+    measured = {"pool": POOL, "trash": agent.cluster.images[POOL, volume]}
+    agent.cluster.cloned = {volume}
+    agent.remove(volume)
+    for _ in range(2):
+        agent.trash.work(POOL)
+    assert removals(agent) == [("closed", jti_of(permit), measured)], "its clone keeps it"
+    agent.cluster.cloned.clear()
+    for pool in (BULK, POOL, POOL):
+        agent.trash.work(pool)
+    assert removals(agent)[1:] == [("erased", jti_of(permit), measured)]
+    assert not agent.receipts.intents()
+
+
+def test_snapshot_with_clones_has_a_receipt_when_the_last_one_is_gone(agent: Agent) -> None:
+    volume, snapshot = new_id(), new_id()
+    permit = agent.permit("snapshot.create", volumes=(volume,), snapshots=(snapshot,))
+    agent.snapshot(volume, snapshot, permit)
+    agent.cluster.cloned, agent.cluster.kills = {snapshot}, "remove_snapshot"
+    with pytest.raises(Killed):
+        agent.remove_snapshot(volume, snapshot)
+    agent.cluster.kills = ""
+    agent.start()
+    agent.trash.work(POOL)
+    assert agent.events() == [("opened", "snapshot", snapshot)]
+    agent.remove_snapshot(volume, snapshot)
+    agent.cluster.cloned.clear()
+    for pool in (BULK, POOL, POOL):
+        agent.trash.work(pool)
+    measured = {"pool": POOL, "volume": volume, "trash": f"{volume[-12:]}@{snapshot}"}
+    assert removals(agent)[1:] == [(event, jti_of(permit), measured) for event in ("closed", "erased")]
+
+
+def test_snapshot_that_is_erased_when_the_agent_is_killed_has_its_receipts_after_the_next_round(agent: Agent) -> None:
+    volume, snapshot = new_id(), new_id()
+    agent.snapshot(volume, snapshot)
+    agent.cluster.kills = "remove_snapshot"
+    with pytest.raises(Killed):
+        agent.remove_snapshot(volume, snapshot)
+    agent.cluster.kills = ""
+    agent.start()
+    agent.trash.work(POOL)
+    agent.remove_snapshot(volume, snapshot)
+    assert agent.events() == [(event, "snapshot", snapshot) for event in ("opened", "closed", "erased")]
+
+
+@pytest.mark.parametrize("killed_in", ["remove_volume", "empty_trash"])
+def test_volume_that_is_erased_when_the_agent_is_killed_has_its_receipts_after_the_next_round(
+    agent: Agent, killed_in: str
+) -> None:
+    volume = new_id()
+    agent.ensure(volume)
+    agent.cluster.kills = killed_in
+    with pytest.raises(Killed):
+        agent.remove(volume)
+        agent.trash.work(POOL)
+    agent.cluster.kills = ""
+    agent.start()
+    agent.trash.work(POOL)
+    agent.remove(volume)
+    assert agent.events()[1:] == [("closed", "cluster-volume", volume), ("erased", "cluster-volume", volume)]
+
+
+def test_volume_that_comes_back_while_it_is_in_the_trash_has_receipts_of_both_images(agent: Agent) -> None:
+    volume = new_id()
+    images = []
+    agent.cluster.cloned = {volume}
+    permit = agent.permit("volume.create", volumes=(volume,))
+    for _ in range(2):
+        agent.ensure(volume, permit=permit)
+        images.append(agent.cluster.images[POOL, volume])
+        agent.remove(volume)
+    agent.cluster.cloned.clear()
+    agent.trash.work(POOL)
+    ends = [(str(event), measured["trash"]) for event, _, measured in removals(agent)]  # type: ignore[index]
+    assert ends[:2] == [("closed", image) for image in images]
+    assert sorted(ends[2:]) == sorted(("erased", image) for image in images)
+
+
+def test_erasure_of_the_former_image_leaves_the_volume_open(agent: Agent) -> None:
+    """The volume was made again under the same permit."""
+    volume = new_id()
+    permit = agent.permit("volume.create", volumes=(volume,))
+    agent.ensure(volume, permit=permit)
+    agent.remove(volume)
+    agent.ensure(volume, permit=permit)
+    agent.trash.work(POOL)
+    assert [event for event, *_ in agent.events()] == ["opened", "closed", "opened", "erased"]
+
+
+@pytest.mark.parametrize("failing", ["name_in_trash", "remove_volume"])
+def test_volume_that_is_not_removed_is_not_erased(agent: Agent, failing: str) -> None:
+    volume = new_id()
+    agent.ensure(volume)
+    agent.cluster.refused = failing
+    with pytest.raises(ClusterSilent):
+        agent.remove(volume)
+    agent.trash.work(POOL)
+    assert removals(agent) == []
+    agent.cluster.refused = ""
+    agent.remove(volume)
+    agent.trash.work(POOL)
+    assert [event for event, *_ in removals(agent)] == ["closed", "erased"]
 
 
 def finish_by_call(agent: Agent, volume: str, snapshot: str) -> None:

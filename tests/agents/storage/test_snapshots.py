@@ -19,6 +19,7 @@ from tests.agents.specs import new_id
 from tests.agents.storage.conftest import Writer
 from tests.agents.storage.contents import await_flattening, digest, filled, image, is_clone, write
 from tests.agents.storage.running import DESTINATION, SIZE, SOURCE, StorageAgent, as_node, as_worker
+from tests.agents.storage.test_volumes import ends
 from tests.permits import now
 
 SECOND = "second"
@@ -180,6 +181,18 @@ def test_clone_is_equal_and_independent(storage: StorageAgent, ceph: CephCluster
         assert hashlib.sha256(larger.read(0, SIZE)).hexdigest() == before
         assert larger.read(SIZE, SIZE) == bytes(SIZE)
     assert refusal(lambda: storage.clone(snapshot, size_bytes=SIZE // 2)).code == "agent.volume_would_shrink"
+
+
+def test_snapshot_is_erased_after_its_clones(storage: StorageAgent) -> None:
+    volume = storage.made()
+    kept, plain = storage.snapshot(volume), storage.snapshot(volume)
+    clone = storage.clone(kept)
+    assert storage.drop(kept)
+    assert storage.drop(plain)
+    wait_until(lambda: ends(storage, plain.snapshot_id) == ["closed", "erased"], "the receipt of the plain one")
+    assert ends(storage, kept.snapshot_id) == ["closed"]
+    storage.remove(clone)
+    wait_until(lambda: ends(storage, kept.snapshot_id) == ["closed", "erased"], "that of the other one")
 
 
 def test_clone_of_a_missing_source_is_refused(storage: StorageAgent) -> None:

@@ -70,6 +70,11 @@ def trash(ceph: CephCluster) -> set[str]:
         return {entry["name"] for entry in rbd.RBD().trash_list(ioctx)}
 
 
+def ends(storage: StorageAgent, volume: str) -> list[object]:
+    """Return the events of its receipts since it was made."""
+    return [event for each in storage.receipts(volume) if (event := each.payload["event"]) != "opened"]
+
+
 def test_volume_is_empty_grows_and_never_shrinks(storage: StorageAgent, ceph: CephCluster) -> None:
     volume = new_id()
     assert storage.ensure(volume).size_bytes == SIZE
@@ -229,14 +234,21 @@ def test_volume_with_a_clone_waits_in_the_trash(storage: StorageAgent, ceph: Cep
         rbd.RBD().clone(ioctx, parent, "one", ioctx, child, clone_format=2)
         with rbd.Image(ioctx, parent) as image:
             image.remove_snap("one")
+            image_id = image.id()
     assert storage.remove(parent)
     emptied = storage.made()
     storage.remove(emptied)
     wait_until(lambda: emptied not in trash(ceph), "the trash to be emptied")
     assert parent in trash(ceph)
     assert len(read(ceph, child)) == SIZE
+    assert ends(storage, parent) == ["closed"]
+    wait_until(lambda: ends(storage, emptied) == ["closed", "erased"], "the receipt of the one without a clone")
     storage.remove(child)
     wait_until(lambda: parent not in trash(ceph), "the parent to go after its clone")
+    wait_until(lambda: ends(storage, parent) == ["closed", "erased"], "its receipt")
+    _, closed, erased = (each.payload for each in storage.receipts(parent))
+    assert closed["jti"] == erased["jti"]
+    assert closed["measured"] == erased["measured"] == {"pool": POOL, "trash": image_id}
 
 
 def test_volumes_are_listed_in_pages(storage: StorageAgent) -> None:

@@ -356,6 +356,20 @@ def test_receipt_of_a_storage_agent_follows_from_a_permit_of_a_node_of_its_zone(
     assert [str(reason) in fault for fault in result.faults] == [True] * result.status
 
 
+@pytest.mark.parametrize("is_opened", [True, False])
+def test_erasure_follows_from_what_was_opened(organization: Organization, write: Write, *, is_opened: bool) -> None:
+    story, cluster = make_sample_evidence(organization.pk), str(new_id())
+    agent = DocumentSigner(cluster, ec.generate_private_key(ec.SECP256R1()))
+    enrol_storage_agent(story, agent, node=cluster)
+    about = {"node": cluster, "kind": "cluster-volume", "measured": {"pool": "vms", "trash": "a1"}}
+    permit = story.permit(story.decide())
+    for event in ("opened", "closed", "erased") if is_opened else ("erased",):
+        story.receipt(permit, event, pen=agent, **about)
+    result = verdict(write().path)
+    assert result.status == (not is_opened), result.out
+    assert ["closed what no receipt says it had opened" in each for each in result.faults] == [True] * result.status
+
+
 def test_node_does_not_sign_for_a_cluster(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     story.receipt(story.permit(story.decide()), kind="cluster-volume")

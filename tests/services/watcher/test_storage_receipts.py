@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from django.db import connection
 from pytest_django import Settings
 
 from agents.node import enrol
+from andromede_core.documents.parsing import as_rfc3339
 from controlplane.audit.models import EvidenceRecord
+from controlplane.audit.selectors import residency_of
 from controlplane.identity.actor import SYSTEM
 from controlplane.placement.models import Permit
 from controlplane.reconcilers import storage_clusters
@@ -24,6 +27,7 @@ from tests.storage_agent import RECEIPTS_OF_A_PAGE, FakeStorageAgent
 from tests.workflows.helpers import make_instance
 from tests.world import Cloud
 
+HOUR = timedelta(hours=1)
 ZONE, ABROAD = "fr-idf-1", "de-rhein-1"
 
 
@@ -74,6 +78,27 @@ def test_receipt_belongs_to_the_owner_of_its_permit(cloud: Cloud, agent: FakeSto
     assert (kept.project_id, kept.organization_id) == (cloud.tenant.project.pk, cloud.tenant.project.organization_id)
     assert kept.resource_id == permit.resource_id
     assert problems(agent) == []
+
+
+def test_disk_is_in_the_trash_until_the_receipt_of_its_erasure(cloud: Cloud, agent: FakeStorageAgent) -> None:
+    instance = make_instance(cloud)
+    permit = Permit.objects.filter(state="signed", resource_id=instance.pk).first()
+    assert permit is not None
+    about = {"jti": str(permit.pk), "resource": str(instance.root_volume_id), "kind": "cluster-volume"}
+    trash = {"pool": "vms", "trash": "a1"}
+    agent.sign_receipt(1, **about, measured={"pool": "vms"})
+    agent.sign_receipt(2, **about, event="closed", measured=trash)
+    record(agent)
+    (interval,) = residency_of(instance.pk, role="trash").intervals
+    assert (interval.disk, interval.zone, interval.node) == (about["resource"], ZONE, "")
+    assert (interval.state, interval.is_compliant, interval.end) == ("proven", True, None)
+    agent.sign_receipt(3, **about, event="erased", measured=trash, at=as_rfc3339(interval.start + HOUR))
+    record(agent)
+    (interval,) = residency_of(instance.pk, role="trash").intervals
+    assert interval.end == interval.start + HOUR
+    assert problems(agent) == []
+    receipts = EvidenceRecord.objects.filter(kind="receipt", resource_id=instance.root_volume_id)
+    assert set(receipts.values_list("organization_id", flat=True)) == {cloud.tenant.project.organization_id}
 
 
 def test_bad_receipts_are_stored_and_incidents(cloud: Cloud, agent: FakeStorageAgent) -> None:

@@ -330,6 +330,96 @@ def test_other_receipts_of_a_storage_agent_are_no_place(kind: str) -> None:
     assert history([*records, alike], RESOURCE) == history(records, RESOURCE)
 
 
+def trashed(event: str, hour: float, *, image: str = "a1", **more: object) -> Record:
+    measured = {"pool": "vms", "trash": image} if image else {"pool": "vms"}
+    return receipt(event, hour, node="storage-agent", kind="cluster-volume", measured=measured, **more)
+
+
+def volume_until(hour: float) -> list[Record]:
+    made = permit("p1", 0, op="volume.create", volumes=[RESOURCE])
+    ends = [receipt(event, at, kind="volume") for event, at in (("opened", 1), ("closed", hour))]
+    return [decision(), made, *ends]
+
+
+def test_volume_is_in_its_pool_until_it_is_in_the_trash_and_there_until_it_is_erased() -> None:
+    residency = history([*volume_until(2), trashed("closed", 3), trashed("erased", 9)], RESOURCE)
+    assert spans(residency, "storage") == [("n1", at(1), at(3), "proven", True)]
+    assert spans(residency, "trash") == [("", at(3), at(9), "proven", True)]
+    pool, trash = residency.intervals
+    assert (trash.disk, trash.zone, trash.permit) == (RESOURCE, "fr-1", "p1")
+    assert pool.close_receipt == trash.open_receipt == "closed-3"
+    assert trash.close_receipt == "erased-9"
+    assert not residency.problems
+
+
+def test_volume_that_waits_in_the_trash_is_still_there() -> None:
+    residency = history([*volume_until(2), trashed("closed", 3), drift("drifted", 5)], RESOURCE)
+    assert spans(residency, "trash") == [
+        ("", at(3), at(5), "proven", True),
+        ("", at(5), None, "proven", False),
+    ]
+
+
+def test_agent_of_an_earlier_release_says_nothing_of_its_trash() -> None:
+    residency = history([*volume_until(2), trashed("closed", 3, image="")], RESOURCE)
+    assert spans(residency, "storage") == [("n1", at(1), at(3), "proven", True)]
+    assert spans(residency, "trash") == []
+
+
+def test_each_image_of_a_volume_in_the_trash_has_an_interval_of_its_own() -> None:
+    """The volume has left the pool, and come back."""
+    first, second = trashed("closed", 3), trashed("closed", 4, image="a2")
+    ends = [trashed("erased", 5, image="a2"), trashed("erased", 6), trashed("erased", 7, image="unknown")]
+    residency = history([*volume_until(4), first, second, *ends], RESOURCE)
+    assert [(each.start, each.end) for each in residency.intervals if each.role == "trash"] == [
+        (at(3), at(6)),
+        (at(4), at(5)),
+    ]
+
+
+@pytest.mark.parametrize("zone", ["fr-1", "fr-2"])
+def test_trash_of_a_place_that_the_volume_has_left_does_not_lengthen_where_it_is(zone: str) -> None:
+    """The volume is in another zone, or was, when its former image is moved to the trash."""
+    there = permit("p2", 2, op="volume.move", node="n2", zone="fr-2", volumes=[RESOURCE])
+    arrived = receipt("opened", 3, jti="p2", node="n2", zone="fr-2", kind="volume")
+    gone = [receipt("closed", 4, jti="p2", node="n2", zone="fr-2", kind="volume")] if zone == "fr-1" else []
+    records = [*volume_until(3), there, arrived, *gone, trashed("closed", 5), trashed("erased", 6)]
+    residency = history(records, RESOURCE)
+    assert [(each.node, each.end) for each in residency.intervals if each.role == "storage"] == [
+        ("n1", at(3)),
+        ("n2", at(4) if gone else None),
+    ]
+    assert spans(residency, "trash") == [("", at(5), at(6), "proven", True)]
+
+
+def test_receipt_of_the_trash_answers_no_permit_of_a_node() -> None:
+    made = permit("p1", 0, op="volume.create", volumes=[RESOURCE])
+    residency = history([decision(), made, trashed("closed", 3), trashed("erased", 4)], RESOURCE)
+    assert spans(residency, "storage") == [("n1", at(0), None, "claimed", True)]
+    assert spans(residency, "trash") == [("", at(3), at(4), "proven", True)]
+
+
+def test_snapshot_is_in_the_trash_until_it_is_erased() -> None:
+    measured = {"pool": "vms", "volume": OTHER, "trash": "a1@4"}
+    ends = [signed_snapshot(event, hour, measured=measured) for event, hour in (("closed", 3), ("erased", 9))]
+    records = [decision(), snapshot_permit("p1", 0), signed_snapshot("opened", 1), *ends, copy("erased", 3.1)]
+    residency = history(records, RESOURCE)
+    assert [(each.role, each.disk, each.node, each.start, each.end) for each in residency.intervals] == [
+        ("snapshot", "", "", at(1), at(3)),
+        ("trash", "", "", at(3), at(9)),
+    ]
+    assert {(each.state, each.is_compliant) for each in residency.intervals} == {("proven", True)}
+
+
+def test_root_disk_in_the_trash_is_in_the_residency_of_its_instance() -> None:
+    records = [decision(), permit("p1", 0), of_disk("opened", 1), of_disk("closed", 2)]
+    residency = history([*records, trashed("closed", 3, resource=DISK)], RESOURCE)
+    assert [(each.role, each.disk, each.end) for each in residency.intervals if each.role != "compute"] == [
+        ("storage", DISK, at(3)),
+        ("trash", DISK, None),
+    ]
+
+
 def test_snapshot_is_declared_from_its_moment_to_its_erasure_and_on_no_node() -> None:
     records = [decision(), snapshot_permit("p1", 0), copy("taken", 1, jti="p1", at=text(1)), copy("erased", 3)]
     residency = history(records, RESOURCE)

@@ -38,7 +38,7 @@ class Resources(Resource):
 
         `from_`: Beginning of the period (RFC 3339).
         `to`: End of the period (RFC 3339).
-        `role`: Only intervals of this role: one of compute, storage, snapshot, image, netedge.
+        `role`: Only intervals of this role: one of compute, storage, snapshot, image, netedge, trash.
         """
         return self._scope.one(
             models.Residency,

@@ -11,12 +11,13 @@ from controlplane.kernel.fields import In, Out, Text, Whole
 class IntervalOut(Out):
     """An interval of residency.
 
-    `role` compute: memory and processors of a running instance; storage: a disk, from its creation to its erasure,
-    whether its instance runs or not; snapshot: a snapshot, in its pool and on no node; netedge: a public address, while
-    an instance had it and ran, or while the node was the gateway of the network that had it. `disk`: the root disk or
-    volume. `instance`: the one with the public address. `state` proven: receipts of the node prove it; claimed: a
-    permit allows it, or the node was the gateway, and no receipt confirms it. `end` null: it still lasts. Empty ids:
-    not applicable.
+    `role` compute: memory and processors of a running instance; storage: a disk, from its creation to its erasure or
+    to the trash of its storage cluster, whether its instance runs or not; trash: a disk or snapshot there, until its
+    data is deleted; snapshot: a snapshot, in its pool and on no node; netedge: a public address, while an instance had
+    it and ran, or while the node was the gateway of the network that had it. `disk`: the root disk or volume.
+    `instance`: the one with the public address. `state` proven: receipts of the node or the storage agent prove it;
+    claimed: a permit allows it, or the node was the gateway, and no receipt confirms it. `end` null: it still lasts.
+    Empty ids: not applicable.
     """
 
     role = serializers.CharField()

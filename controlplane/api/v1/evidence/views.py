@@ -15,7 +15,7 @@ from controlplane.api.v1.evidence.schemas import CosignatureIn, ProofOut, Record
 from controlplane.audit import proofs, selectors, witnesses
 from controlplane.audit.errors import CheckpointNotFound, RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind
-from controlplane.audit.residency import ROLE_OF_KIND
+from controlplane.audit.residency import ROLE_OF_KIND, TRASH
 from controlplane.identity.selectors import projects
 from controlplane.kernel.db import by_id
 from controlplane.kernel.listing import Listing, among, created_after, has_id, invalid, parse_timestamp
@@ -33,7 +33,7 @@ RECORDS = Listing(
     },
     sorts=("-created_at", "created_at"),
 )
-ROLES = tuple(dict.fromkeys(ROLE_OF_KIND.values()))
+ROLES = (*dict.fromkeys(ROLE_OF_KIND.values()), TRASH)
 PERIOD = {
     "from": Parameter("Beginning of the period (RFC 3339).", MOMENT),
     "to": Parameter("End of the period (RFC 3339).", MOMENT),
