@@ -29,7 +29,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import lineage
 from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
-from controlplane.storage.services import image_sources, require_volume_state
+from controlplane.storage.services import image_sources, require_image_ready, require_volume_state
 
 # One generation defines the guest with its volumes, the next one starts it: both above those of the last attempt.
 GENERATIONS = 2
@@ -68,6 +68,7 @@ def _check(instance: Instance, new: NewAttachments) -> None:
     check_volume_count(len(attached), instance, field="volumes")
     for volume in new.volumes:
         require_volume_state(volume, "available")
+        require_image_ready(volume, field="volumes")
     check_ports(new.networks, new.ports)
 
 

@@ -103,9 +103,10 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     volumes = [each.volume_id for each in rows]
     ports = PORTS.rows(instance.pk)
     is_sent = _is_root_sent(operation, instance)
+    images = [instance.image.sha256] if instance.boot_volume_id is None or is_sent else []
     contents = Contents(
         volumes=_texts(instance.root_id, *attachments.values()),
-        images=(instance.image.sha256,) if instance.boot_volume_id is None or is_sent else (),
+        images=tuple(dict.fromkeys([*images, *_images_of_first_uses(operation, instance)])),
         nics=_texts(*(port.pk for port in ports)),
         attachments=_texts(*attachments),
         instances=_texts(instance.pk),
@@ -119,10 +120,26 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     make_request = partial(instance_with_volumes_request, instance, volumes, operation=operation.kind, gets=gets)
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
     consumers = (instance.pk, *volumes)
-    is_brought = bool(operation.args.get("shared")) or operation.kind in REOPEN
+    is_brought = any(operation.args.get(each) for each in ("shared", "first_uses")) or operation.kind in REOPEN
     return PermitScope(
         instance.generation, contents, consumers, subject, make_request, brings_disks=is_sent or is_brought
     )
+
+
+def _images_of_first_uses(operation: Operation, instance: Instance) -> list[str]:
+    """Return the images of the volumes that the operation makes at their first use.
+
+    Raises:
+        PermitOutdated: one of them has its place already: it could be replaced by a copy of its image.
+    """
+    first_uses = operation.args.get("first_uses", ())
+    if not first_uses:
+        return []
+    volumes = Volume.objects.filter(attachment__in=first_uses, attachment__instance=instance, is_unbound=True)
+    images = list(volumes.values_list("image__sha256", flat=True))
+    if len(images) < len(first_uses):
+        raise PermitOutdated(reason=Message("the volume has its place already."))
+    return sorted(sha256 for sha256 in images if sha256)
 
 
 def _is_root_sent(operation: Operation, instance: Instance) -> bool:
