@@ -30,11 +30,12 @@ from controlplane.network.port_specs import port_spec
 from controlplane.network.ports import ports_release
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
+from controlplane.placement.claims import is_placed
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
-from controlplane.storage.services import volume_mark_attached, volume_set_place
+from controlplane.storage.services import CREATE, volume_mark_attached, volume_set_place
 from controlplane.workflows import node_steps, step_permits, volume_create
 from controlplane.workflows.root_disks import has_root_volume, new_root_disk, release_root_volume, root_volume_of
 from controlplane.workflows.workflow_types import CachedRow, Effect, Step, Workflow
@@ -145,6 +146,7 @@ def allocate(operation: Operation) -> Effect:
         is_required = bool(operation.args["own_ports"]) or operation.args["security_groups"] is not None
         request = with_ports_of(request, instance.pk, is_filtering_required=is_required)
     request = replace(request, host=operation.args.get("host"), operation_id=operation.pk)
+    _require_unplaced(instance, made)
     allocation = placement.claim(request)
     for volume in (each for each in volumes if each.pool is not None and not each.is_unbound):
         with_instance = attached_volume_request(volume, DataSource.of(instance), operation=operation.kind)
@@ -180,23 +182,25 @@ def _unbind(volume: Volume) -> Effect:
     return node_steps.combine_effects(removed, volume_create.release_place(volume))
 
 
+def _require_unplaced(instance: Instance, made: Sequence[Volume]) -> None:
+    """Raise VolumeElsewhere if a worker of the release before has left one of the volumes an allocation, which it could
+    not undo. The undo of this step releases it.
+    """
+    if not is_placed(instance.pk) and any(is_placed(volume.pk) for volume in made):
+        raise VolumeElsewhere()
+
+
 def _place_with(whole: PlacementRequest, instance: Instance, volume: Volume) -> Effect:
     """Give a volume that is made with the instance its part of the allocation, which was claimed for `whole`.
 
     An allocation is of one pool: the space in another one, which the decision has checked, is claimed now.
-
-    Raises:
-        VolumeElsewhere: a worker of the release before has left the volume an allocation on another node, which the
-            undo releases.
     """
-    request = new_disk_request(volume, instance, operation=whole.operation)
-    request = replace(request, operation_id=whole.operation_id)
+    operation = CREATE if volume.is_unbound else whole.operation
+    request = replace(new_disk_request(volume, instance, operation=operation), operation_id=whole.operation_id)
     if request.share is None or (whole.share is not None and request.share.name == whole.share.name):
         part = placement.split_allocation(instance.pk, request)
     else:
         part = placement.claim(replace(request, near=(instance.pk,)))
-    if part.node_id != placement.call_authorization(instance.pk).node.pk:
-        raise VolumeElsewhere()
     return partial(volume_set_place, volume.pk, part.node_id, part.pool_id)
 
 
@@ -251,11 +255,10 @@ def make_boot_volume(attachment_id: UUID, operation: Operation) -> None:
 
 
 def make_volume(attachment_id: UUID, operation: Operation) -> None:
-    """Make a volume at its first use, under the permit of the instance."""
-    authorize = partial(step_permits.for_instance, operation, _instance(operation))
+    """Make a volume at its first use, under a permit of its own."""
     volume = _attached_volume(attachment_id)
-    volume_create.send_image(authorize, volume)
-    volume_create.make_disk(authorize, volume)
+    volume_create.send_image(operation, volume)
+    volume_create.make_disk(operation, volume)
 
 
 def remove_volume(attachment_id: UUID, operation: Operation) -> Effect | None:
@@ -301,7 +304,7 @@ def _instance(operation: Operation) -> Instance:
 
 
 def _attached_volume(attachment_id: UUID) -> Volume:
-    return Volume.objects.select_related("node", "pool", "image").get(attachment=attachment_id)
+    return Volume.objects.select_related("project", "node", "pool", "image").get(attachment=attachment_id)
 
 
 def _volumes(instance: Instance) -> QuerySet[Volume]:

@@ -1,17 +1,16 @@
 """Create a volume: an allocation, and a file there, empty or a copy of an image or a snapshot.
 
 A volume that binds at first use has neither: the steps are part of its first attachment then (volume_attach.py), under
-permits of their own, or of the creation of its first instance (instance_create.py), under those of the instance.
+permits of their own, or of the creation of its first instance (instance_create.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
-from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
@@ -19,8 +18,6 @@ from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.services import CREATE, volume_placement_request, volume_set_place
 from controlplane.workflows import node_steps, step_permits
 from controlplane.workflows.workflow_types import CachedRow, Effect, Step, Workflow
-
-Authorize = Callable[[], CallAuthorization]
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -68,26 +65,23 @@ def release_place(volume: Volume) -> Effect:
 
 
 def ensure_image(operation: Operation) -> None:
-    send_image(_authorizing(operation), _volume(operation))
+    send_image(operation, _volume(operation))
 
 
 def ensure_disk(operation: Operation) -> None:
-    make_disk(_authorizing(operation), _volume(operation))
+    make_disk(operation, _volume(operation))
 
 
-def send_image(authorize: Authorize, volume: Volume) -> None:
+def send_image(operation: Operation, volume: Volume) -> None:
     """Send the image that the volume is to be a copy of, if there is one, to where the volume has its allocation."""
     if volume.image is not None:
-        node_steps.ensure_image(authorize(), volume.image, volume.pool)
+        node_steps.ensure_image(step_permits.for_volume(operation, volume, op=CREATE), volume.image, volume.pool)
 
 
-def make_disk(authorize: Authorize, volume: Volume) -> None:
+def make_disk(operation: Operation, volume: Volume) -> None:
     """Make the volume's disk where the volume has its allocation."""
-    node_steps.make_disk(authorize(), replace(node_steps.disk_of(volume), snapshot=volume.snapshot))
-
-
-def _authorizing(operation: Operation) -> Authorize:
-    return partial(step_permits.for_volume, operation, _volume(operation), op=CREATE)
+    disk = replace(node_steps.disk_of(volume), snapshot=volume.snapshot)
+    node_steps.make_disk(step_permits.for_volume(operation, volume, op=CREATE), disk)
 
 
 def remove_disk(operation: Operation) -> Effect | None:

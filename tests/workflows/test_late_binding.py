@@ -9,7 +9,7 @@ import pytest
 from django.db.models import F
 
 from controlplane.catalog.errors import ImageNotReady
-from controlplane.catalog.models import Image, VolumeType
+from controlplane.catalog.models import VolumeType
 from controlplane.catalog.services import image_delete
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.errors import VolumeAlreadyAttached, VolumeElsewhere
@@ -450,18 +450,16 @@ def test_deleted_image_is_found_before_the_creation(cloud: Cloud) -> None:
     assert_unbound(volume)
 
 
-def test_permit_of_a_creation_lists_the_images_of_unbound_volumes_only(cloud: Cloud) -> None:
-    """Another one could replace the data of a volume that has some by a copy of its image."""
-    images = [make_image(cloud.world.folder / "images", name=name) for name in ("of-bound", "of-unbound")]
-    bound, unbound = make_volume(cloud, image=images[0]), make_unbound(cloud, "late", image=images[1])
-    for image in images:
-        Image.objects.filter(pk=image.pk).update(sha256=image.name.ljust(64, "0"))
+def test_creation_gets_permits_to_make_its_own_unbound_volumes_only(cloud: Cloud) -> None:
+    bound, unbound, other = make_volume(cloud), make_unbound(cloud, "late"), make_unbound(cloud, "other")
     operation = ask_instance(cloud, volumes=(bound, unbound))[1]
-    of_unbound = fresh(images[1]).sha256
-    assert for_operation(operation, "instance.create").contents.images == (cloud.image.sha256, of_unbound)
+    ask_instance(cloud, "another", volumes=(other,))
+    scope = for_operation(operation, "volume.create", unbound.pk)
+    assert (scope.contents.volumes, scope.consumers) == ((str(unbound.pk),), (unbound.pk,))
     Volume.objects.filter(pk=unbound.pk).update(is_unbound=False, node=cloud.machine.row)
-    with pytest.raises(PermitOutdated):
-        for_operation(operation, "instance.create")
+    for refused in (bound, unbound, other):
+        with pytest.raises(PermitOutdated):
+            for_operation(operation, "volume.create", refused.pk)
 
 
 def of_the_release_before(operation: Operation, *, has_disk: bool) -> Workflow:
