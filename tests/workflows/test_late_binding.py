@@ -430,7 +430,7 @@ def test_deletion_of_the_instance_during_its_creation_leaves_the_volume_unbound(
     assert_clean_slate(cloud)
 
 
-def test_root_volume_that_is_not_kept_is_unbound_again_after_a_cancelled_creation(cloud: Cloud) -> None:
+def test_cancelled_creation_leaves_a_root_volume_unbound_that_is_not_kept(cloud: Cloud) -> None:
     boot_volume = make_unbound(cloud, image=cloud.image)
     instance, operation = ask_instance(cloud, boot_volume=boot_volume, keep_root_volume=False)
     deletion = instance_delete(cloud.tenant.actor, instance)
@@ -483,7 +483,7 @@ def of_the_release_before(operation: Operation, *, has_disk: bool) -> Workflow:
 
 @pytest.mark.parametrize("has_disk", [False, True])
 def test_worker_of_the_release_before_takes_over_and_a_later_attempt_succeeds(cloud: Cloud, has_disk: bool) -> None:
-    """It fails without the volume, which keeps the place that a newer worker has claimed until the next attempt."""
+    """The worker fails without the volume, whose place, claimed by a newer worker, stays until the next attempt."""
     volume = make_unbound(cloud)
     operation = ask_instance(cloud, volumes=(volume,))[1]
     assert run(operation, of_the_release_before(operation, has_disk=has_disk)).state == "failed"
