@@ -16,6 +16,7 @@ from controlplane.compute.port_placement import with_ports
 from controlplane.compute.root_volumes import new_root_volume, with_root_volume
 from controlplane.compute.services import (
     NewAttachments,
+    check_first_uses,
     constrain_to_volumes,
     enqueue_create,
     instance_placement_request,
@@ -57,6 +58,7 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
     )
     request = with_ports(with_root_volume(request, root_volume), new.networks, new.ports, new.security_groups)
     placement.check_placement(replace(request, host=new.host, sources=sources))
+    check_first_uses(new.volumes, zones=new.zones)
     with transaction.atomic():
         return _write(actor, instance, new, sources)
 

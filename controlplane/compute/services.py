@@ -64,11 +64,13 @@ from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
 from controlplane.storage.services import (
+    CREATE,
     image_sources,
     pool_requirements,
     require_image_ready,
     require_volume_state,
     volume_lock,
+    volume_placement_request,
 )
 
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
@@ -180,8 +182,18 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     new = constrain_to_public_addresses(new)
     instance, request = _plan(actor, project, new)
     placement.check_placement(request)
+    check_first_uses(new.all_volumes, zones=new.zones)
     with ensure_transaction():
         return instance, _write(actor, instance, new)
+
+
+def check_first_uses(volumes: Iterable[Volume], *, zones: tuple[str, ...]) -> None:
+    """Check that there is a place for each unbound volume by itself, so that a refusal is immediate where an exemption
+    admits the instance alone.
+    """
+    for volume in volumes:
+        if volume.is_unbound:
+            placement.check_placement(volume_placement_request(volume, operation=CREATE, zones=zones))
 
 
 def instance_dry_run(actor: Actor, project: Project, new: NewInstance, *, is_preview: bool = False) -> PlacementResult:

@@ -447,6 +447,9 @@ def test_deleted_image_is_found_before_the_creation(cloud: Cloud) -> None:
     for named in ({"volumes": (fresh(volume),)}, {"boot_volume": fresh(volume)}):
         with pytest.raises(ImageNotReady):
             ask_instance(cloud, **named)
+        new = NewInstance("web", cloud.flavor, cloud.image, **named)
+        with pytest.raises(ImageNotReady):
+            instance_dry_run(cloud.tenant.actor, cloud.tenant.project, new, is_preview=True)
     assert_unbound(volume)
 
 
