@@ -71,7 +71,7 @@ GIVEN_ROLES: frozenset[Role] = frozenset(role for roles in ROLES_OF.values() for
 # The operation that a permit for another action is a part of.
 PART_OF: Mapping[str, str] = {"instance.migrate-out": "instance.migrate"}
 # Operations by themselves that may be a part of another one, too: a volume that binds at first use is made then.
-ALSO_PART_OF: Mapping[str, str] = {"volume.create": "volume.attach"}
+ALSO_PART_OF: Mapping[str, tuple[str, ...]] = {"volume.create": ("volume.attach", "instance.create")}
 # These operations themselves are always allowed: clauses only apply to what their undo gives back.
 CHECKED_WHEN_UNDONE = frozenset({"volume.detach"})
 

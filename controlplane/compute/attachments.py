@@ -11,7 +11,6 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from controlplane.audit.services import record
-from controlplane.catalog.errors import ImageNotReady
 from controlplane.catalog.models import Flavor
 from controlplane.compute.actions import require_instance_state, require_not_migrating
 from controlplane.compute.errors import (
@@ -34,7 +33,13 @@ from controlplane.placement import services as placement
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource
 from controlplane.storage.models import Volume
-from controlplane.storage.services import CREATE, require_volume_state, volume_lock, volume_placement_request
+from controlplane.storage.services import (
+    CREATE,
+    require_image_ready,
+    require_volume_state,
+    volume_lock,
+    volume_placement_request,
+)
 
 ATTACH = "volume.attach"
 
@@ -83,9 +88,8 @@ def _require_reachable_volume(instance: Instance, volume: Volume) -> None:
     """Raise VolumeElsewhere or PoolElsewhere if the instance's node cannot open the volume. One that has no place yet
     gets it there; ImageNotReady: its image was deleted meanwhile.
     """
+    require_image_ready(volume, field="volume")
     if volume.is_unbound:
-        if volume.image is not None and volume.image.state != "available":
-            raise ImageNotReady(field="volume", name=volume.image.name, state=volume.image.state)
         return
     if volume.node_id == instance.node_id:
         return

@@ -20,11 +20,11 @@ from controlplane.compute.instance_changes import InstanceChange, instance_chang
 from controlplane.compute.instance_checks import check_image, check_user_data
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
 from controlplane.compute.root_volumes import (
+    new_disk_request,
     new_root_volume_like,
     require_root_deletable,
     root_volume_begin,
     root_volume_insert,
-    root_volume_request,
 )
 from controlplane.compute.user_data import USER_DATA
 from controlplane.identity.actor import Actor
@@ -78,7 +78,7 @@ def instance_rebuild(actor: Actor, instance: Instance, new: NewDisk) -> Operatio
     root_volume = None if old is None else new_root_volume_like(old, new.image)
     if old is not None and root_volume is not None:
         require_root_deletable(old)
-        request = root_volume_request(root_volume, instance, operation=REBUILD)
+        request = new_disk_request(root_volume, instance, operation=REBUILD)
         sources = (*request.sources, *image_sources(new.image))
         placement.check_placement(replace(request, near=(old.pk,), sources=sources))
     return _write(actor, instance, new, root_volume)

@@ -16,6 +16,7 @@ from controlplane.compute.port_placement import with_ports
 from controlplane.compute.root_volumes import new_root_volume, with_root_volume
 from controlplane.compute.services import (
     NewAttachments,
+    check_first_uses,
     constrain_to_volumes,
     enqueue_create,
     instance_placement_request,
@@ -29,7 +30,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import lineage
 from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
-from controlplane.storage.services import image_sources, require_volume_state
+from controlplane.storage.services import image_sources, require_image_ready, require_volume_state
 
 # One generation defines the guest with its volumes, the next one starts it: both above those of the last attempt.
 GENERATIONS = 2
@@ -57,6 +58,7 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
     )
     request = with_ports(with_root_volume(request, root_volume), new.networks, new.ports, new.security_groups)
     placement.check_placement(replace(request, host=new.host, sources=sources))
+    check_first_uses(new.volumes, zones=new.zones)
     with transaction.atomic():
         return _write(actor, instance, new, sources)
 
@@ -68,6 +70,7 @@ def _check(instance: Instance, new: NewAttachments) -> None:
     check_volume_count(len(attached), instance, field="volumes")
     for volume in new.volumes:
         require_volume_state(volume, "available")
+        require_image_ready(volume, field="volumes")
     check_ports(new.networks, new.ports)
 
 

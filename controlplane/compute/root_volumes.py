@@ -105,8 +105,8 @@ def new_root_volume_like(volume: Volume, image: Image) -> Volume:
     )
 
 
-def root_volume_request(volume: Volume, instance: Instance, *, operation: str) -> PlacementRequest:
-    """Return the placement request for a new root volume, which gets the data of its instance."""
+def new_disk_request(volume: Volume, instance: Instance, *, operation: str) -> PlacementRequest:
+    """Return the placement request for a volume that is made for the instance, whose data it gets."""
     return replace(volume_placement_request(volume, operation=operation), sources=(DataSource.of(instance),))
 
 
@@ -115,11 +115,21 @@ def with_root_volume(request: PlacementRequest, volume: Volume | None) -> Placem
 
     Both are decided at once: the volume gets its part of the allocation afterwards, on the same node.
     """
-    if volume is None:
-        return request
+    return request if volume is None else with_new_disk(request, volume)
+
+
+def with_new_disk(request: PlacementRequest, volume: Volume) -> PlacementRequest:
+    """Return the placement request for an instance together with a volume that is made for it, where it is."""
     disk = volume_placement_request(volume, operation=request.operation)
-    pools, traits = (*request.pools, *disk.pools), request.traits | disk.traits
-    return replace(request, disk_gib=disk.disk_gib, pools=pools, traits=traits)
+    pools = list(request.pools)
+    for added in disk.pools:
+        shared = next((each for each in pools if each.gib and each.name == added.name), None)
+        if shared is None:
+            pools.append(added)
+        else:
+            pools[pools.index(shared)] = replace(shared, gib=shared.gib + added.gib)
+    traits = request.traits | disk.traits
+    return replace(request, disk_gib=request.disk_gib + disk.disk_gib, pools=tuple(pools), traits=traits)
 
 
 def root_volume_insert(volume: Volume, instance: Instance) -> None:

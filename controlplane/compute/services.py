@@ -31,6 +31,7 @@ from controlplane.compute.root_volumes import (
     root_volume_deleting,
     root_volume_insert,
     root_volume_kept,
+    with_new_disk,
     with_root_volume,
 )
 from controlplane.compute.volume_counts import check_volume_count
@@ -63,11 +64,13 @@ from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
 from controlplane.storage.services import (
+    CREATE,
     image_sources,
     pool_requirements,
-    require_bound,
+    require_image_ready,
     require_volume_state,
     volume_lock,
+    volume_placement_request,
 )
 
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
@@ -80,12 +83,13 @@ class NewInstance:
     """An instance to create.
 
     `zones` empty: any that the policy admits. `volumes` are attached before the first boot; volumes that only one node
-    has decide the node. `boot_volume`: one made from `image`, which is its root disk as it is. `ports`: free ones, as
-    the cards after those on `networks`. `root_volume_type`: None for a file on the node's own disk. `host`: the only
-    node allowed, for operators. `security_groups`: of the ports that are made with it; None: the project's default
-    group. `is_started`: False for one that is created stopped. `classifications` (ids) and `policy`, clauses of its
-    own, hold for its data as long as it exists. `exemption`: admits it although a policy refuses it.
-    `keep_root_volume`: its root volume is kept when it is deleted; None: only a `boot_volume`.
+    has decide the node, and unbound ones are made where the instance is. `boot_volume`: one made from `image`, which
+    is its root disk as it is. `ports`: free ones, as the cards after those on `networks`. `root_volume_type`: None for
+    a file on the node's own disk. `host`: the only node allowed, for operators. `security_groups`: of the ports that
+    are made with it; None: the project's default group. `is_started`: False for one that is created stopped.
+    `classifications` (ids) and `policy`, clauses of its own, hold for its data as long as it exists. `exemption`:
+    admits it although a policy refuses it. `keep_root_volume`: its root volume is kept when it is deleted; None: only a
+    `boot_volume`.
     """
 
     name: str
@@ -148,12 +152,20 @@ def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ..
 
 
 def constrain_to_volumes(request: PlacementRequest, volumes: Iterable[Volume]) -> PlacementRequest:
-    """Constrain the request to the node that has the volumes, or to nodes with the pools of the others."""
+    """Constrain the request to the node that has the volumes, or to nodes with the pools of the others.
+
+    Unbound ones are made with the instance, and take space where it is.
+    """
     volumes = list(volumes)
-    near = tuple(volume.pk for volume in volumes if volume.pool is None)
-    others = tuple(requirement for volume in volumes for requirement in pool_requirements(volume))
-    traits = request.traits.union(*(volume.limits.traits for volume in volumes))
-    return replace(request, near=near, pools=(*request.pools, *dict.fromkeys(others)), traits=traits)
+    bound = [volume for volume in volumes if not volume.is_unbound]
+    near = tuple(volume.pk for volume in bound if volume.pool is None)
+    others = tuple(requirement for volume in bound for requirement in pool_requirements(volume))
+    traits = request.traits.union(*(volume.limits.traits for volume in bound))
+    request = replace(request, near=near, pools=(*request.pools, *dict.fromkeys(others)), traits=traits)
+    for volume in volumes:
+        if volume.is_unbound:
+            request = with_new_disk(request, volume)
+    return request
 
 
 def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Operation]:
@@ -170,8 +182,18 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     new = constrain_to_public_addresses(new)
     instance, request = _plan(actor, project, new)
     placement.check_placement(request)
+    check_first_uses(new.all_volumes, zones=new.zones)
     with ensure_transaction():
         return instance, _write(actor, instance, new)
+
+
+def check_first_uses(volumes: Iterable[Volume], *, zones: tuple[str, ...]) -> None:
+    """Check that there is a place for each unbound volume by itself, so that a refusal is immediate where an exemption
+    admits the instance alone.
+    """
+    for volume in volumes:
+        if volume.is_unbound:
+            placement.check_placement(volume_placement_request(volume, operation=CREATE, zones=zones))
 
 
 def instance_dry_run(actor: Actor, project: Project, new: NewInstance, *, is_preview: bool = False) -> PlacementResult:
@@ -294,7 +316,7 @@ def _check_fit(new: NewInstance) -> None:
     check_volume_count(len(new.volumes), new.flavor, field="volumes")
     for volume in new.all_volumes:
         require_volume_state(volume, "available")
-        require_bound(volume, field="boot_volume" if volume == boot else "volumes")
+        require_image_ready(volume, field="boot_volume" if volume == boot else "volumes")
     check_groups(new.security_groups or ())
     check_ports(new.networks, new.ports)
 
@@ -359,9 +381,10 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
     )
     operation = enqueue(actor, operation_request, extra_rows=entry)
     for attachment in attachments:
+        field = "boot_volume" if attachment.is_boot else "volumes"
         if attachment.volume not in made:
             require_volume_state(attachment.volume, "available")
-        field = "boot_volume" if attachment.is_boot else "volumes"
+            require_image_ready(attachment.volume, field=field)
         taken = VolumeAlreadyAttached(field=field, volume=attachment.volume.name)
         with raise_on_violation("compute_attachment_volume_taken", taken):
             attachment.save(force_insert=True)
@@ -389,6 +412,7 @@ def _create_args(
         "attachments": [str(each.pk) for each in attachments if not each.is_boot],
         "boot_attachment": boot_attachment,
         "shared": [str(each.pk) for each in attachments if each.volume.pool_id is not None],
+        "first_uses": [str(each.pk) for each in attachments if each.volume.is_unbound],
         "is_started": new.is_started,
         "root_volume": None if new.root_volume is None else str(new.root_volume.pk),
     }
@@ -408,16 +432,17 @@ def _connect(instance: Instance, new: NewAttachments, ports: Sequence[tuple[UUID
 
 
 def _raise_generations(instance: Instance, new: NewAttachments) -> None:
-    """Raise the generations of volumes in pools, which another node may open, and of the instance.
+    """Raise the generations of volumes in pools, which another node may open, and of unbound ones, which an earlier
+    attempt may have made elsewhere, and of the instance.
 
     The new generations are above all that any node knows, and the permit is for no lower one. Ports get that of the
     instance.
     """
-    shared = [volume for volume in new.volumes if volume.pool_id is not None]
-    for volume in shared:
+    opened = [volume for volume in new.volumes if volume.pool_id is not None or volume.is_unbound]
+    for volume in opened:
         Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
         volume.refresh_from_db(fields=["generation"])
-    generations = [*(volume.generation for volume in shared), *(port.generation + 1 for port in new.ports)]
+    generations = [*(volume.generation for volume in opened), *(port.generation + 1 for port in new.ports)]
     newest = max(generations, default=0)
     if newest > instance.generation:
         Instance.objects.filter(pk=instance.pk).update(generation=newest)

@@ -56,9 +56,9 @@ class PlacementRequest:
     None: all. `host`: the name or id of the only node allowed; one
     more condition, which skips no other. `excluded`: ids of nodes that are not allowed, since the consumer migrates
     within its `zones`. `preferred_traits`: of the node, where one with them can take the request. `pools`: space taken
-    from a pool is not taken from the node's own disk; at most one of them gives space. `move`: the id that holds the
-    allocation while the consumer migrates there. `copy_of`: the consumer that the data is a copy of, in its place and
-    without an allocation of its own, such as a snapshot's volume.
+    from a pool is not taken from the node's own disk; of several that give space, the allocation takes that of the
+    first one. `move`: the id that holds the allocation while the consumer migrates there. `copy_of`: the consumer that
+    the data is a copy of, in its place and without an allocation of its own, such as a snapshot's volume.
 
     The recorded classifications and policies of the consumer's data always apply; `classifications`, clauses of its
     `own` and `sources` (whose data it is about to hold) come on top. `roles`: others than those of the operation, for
@@ -93,7 +93,7 @@ class PlacementRequest:
 
     @property
     def share(self) -> PoolRequirement | None:
-        """Return the space to take from a pool."""
+        """Return the space that the allocation takes from a pool."""
         return next((requirement for requirement in self.pools if requirement.gib), None)
 
     @property

@@ -71,18 +71,25 @@ class IssuedPermit:
 
 @dataclass(frozen=True)
 class PermitKey:
-    """The purpose of a permit. `op`: of the operation's kind, or a part of it (roles.PART_OF)."""
+    """The purpose of a permit. `op`: of the operation's kind, or a part of it (roles.PART_OF). `part_id`: the resource,
+    if it is not the operation's.
+    """
 
     operation: Operation
     op: str
     node_id: UUID
     generation: int
+    part_id: UUID | None = None
+
+    @property
+    def resource_id(self) -> UUID:
+        return self.part_id or self.operation.resource_id
 
 
 def find_valid(key: PermitKey) -> IssuedPermit | None:
     """Return the operation's permit for this purpose, if it is still valid everywhere."""
     began, now, operation = time.monotonic(), clock.now(), key.operation
-    named = (operation.pk, key.op, operation.resource_id, key.generation, key.node_id)
+    named = (operation.pk, key.op, key.resource_id, key.generation, key.node_id)
     with preparing_cursor() as cursor:
         cursor.execute(VALID, (operation.lease_token, *named, now + MARGIN, now))
         row = cursor.fetchone()
@@ -163,8 +170,7 @@ FRESH = Prepared(_fresh)
 
 
 def _named(key: PermitKey) -> dict[str, Any]:
-    operation = key.operation
-    values = (operation.pk, key.op, operation.resource_id, key.generation, key.node_id)
+    values = (key.operation.pk, key.op, key.resource_id, key.generation, key.node_id)
     return dict(zip(NAMED, values, strict=True))
 
 

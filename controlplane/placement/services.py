@@ -279,7 +279,8 @@ def _split(whole: Allocation, request: PlacementRequest, taken: PlacementResult)
     left.update(disk_gib=F("disk_gib") - request.disk_gib)
     own.update(disk_gib=request.disk_gib)
     if request.share is not None:
-        left.update(pool=None, pool_gib=0)
+        left.update(pool_gib=F("pool_gib") - request.share.gib)
+        left.filter(pool_gib=0).update(pool=None)
         own.update(pool=whole.pool_id, pool_gib=request.share.gib)
     part.refresh_from_db()
     return part

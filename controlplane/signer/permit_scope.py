@@ -59,19 +59,20 @@ class PermitScope:
     decided_for: str | None = None
 
 
-def for_operation(operation: Operation, op: str) -> PermitScope:
-    """Return the scope of an operation's permit.
+def for_operation(operation: Operation, op: str, resource_id: UUID | None = None) -> PermitScope:
+    """Return the scope of an operation's permit. `resource_id`: of the permit, if it is not the operation's.
 
     Raises:
         PermitOutdated: the operation gives nodes nothing, or its resource is gone.
     """
-    read = KINDS.get(op)
-    if read is None:
-        raise PermitOutdated(reason=Message("{kind} needs none.", kind=op))
     try:
-        return read(operation)
+        if op == CREATE:
+            return _of_new_volume(operation, resource_id or operation.resource_id)
+        if op in KINDS:
+            return KINDS[op](operation)
     except ObjectDoesNotExist as exc:
         raise PermitOutdated(reason=Message("its resource no longer exists.")) from exc
+    raise PermitOutdated(reason=Message("{kind} needs none.", kind=op))
 
 
 INSTANCES = Prepared(
@@ -119,7 +120,7 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     make_request = partial(instance_with_volumes_request, instance, volumes, operation=operation.kind, gets=gets)
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
     consumers = (instance.pk, *volumes)
-    is_brought = bool(operation.args.get("shared")) or operation.kind in REOPEN
+    is_brought = any(operation.args.get(each) for each in ("shared", "first_uses")) or operation.kind in REOPEN
     return PermitScope(
         instance.generation, contents, consumers, subject, make_request, brings_disks=is_sent or is_brought
     )
@@ -176,11 +177,15 @@ def _peer(node: Node) -> Peer:
     return Peer(str(node.pk), node.certificate_sha256)
 
 
-def _of_volume(operation: Operation, *, op: str | None = None) -> PermitScope:
-    """Return the scope of a volume. `op`: of the permit, if it is not the operation's kind."""
-    volume = Volume.objects.select_related("project__organization", "image").get(pk=operation.resource_id)
+def _of_volume(operation: Operation) -> PermitScope:
+    return _of_one_volume(operation.resource_id, op=operation.kind)
+
+
+def _of_one_volume(volume_id: UUID, *, op: str) -> PermitScope:
+    """Return the scope of a volume. `op`: of the permit."""
+    volume = Volume.objects.select_related("project__organization", "image").get(pk=volume_id)
     images = (volume.image.sha256,) if volume.image is not None else ()
-    make_request = partial(volume_placement_request, volume, operation=op or operation.kind)
+    make_request = partial(volume_placement_request, volume, operation=op)
     contents = Contents(volumes=_texts(volume.pk), images=images)
     return PermitScope(
         volume.generation, contents, (volume.pk,), PolicySubject(volume.project, volume.pk), make_request
@@ -203,19 +208,29 @@ def _of_volume_move(operation: Operation) -> PermitScope:
     )
 
 
-def _of_new_volume(operation: Operation) -> PermitScope:
+def _of_new_volume(operation: Operation, volume_id: UUID) -> PermitScope:
     """Return the scope of a creation, which may be from a snapshot of the project.
 
     Raises:
-        PermitOutdated: it is a part of an attachment, and the volume has its place already.
+        PermitOutdated: it is a part of the first use of a volume, and the volume has its place already, or is not one
+            of those that the operation makes.
     """
-    if operation.kind != CREATE and not Volume.objects.filter(pk=operation.resource_id, is_unbound=True).exists():
+    if operation.kind != CREATE and not _is_first_use(operation, volume_id):
         raise PermitOutdated(reason=Message("the volume has its place already."))
-    scope = _of_volume(operation, op=CREATE)
+    scope = _of_one_volume(volume_id, op=CREATE)
     made_from = Snapshot.objects.filter(
-        pk__in=Volume.objects.filter(pk=operation.resource_id).values("snapshot"), project_id=scope.subject.project.pk
+        pk__in=Volume.objects.filter(pk=volume_id).values("snapshot"), project_id=scope.subject.project.pk
     )
     return _with_snapshots(scope, *made_from.values_list("pk", flat=True))
+
+
+def _is_first_use(operation: Operation, volume_id: UUID) -> bool:
+    """Tell if the operation attaches the volume, or creates an instance with it, for the first time."""
+    unbound = Volume.objects.filter(pk=volume_id, is_unbound=True)
+    if operation.kind == "instance.create":
+        made = operation.args.get("first_uses", ())
+        unbound = unbound.filter(attachment__in=made, attachment__instance=operation.resource_id)
+    return unbound.exists()
 
 
 def _of_revert(operation: Operation) -> PermitScope:
@@ -291,7 +306,7 @@ def _texts(*ids: UUID) -> tuple[str, ...]:
     return tuple(str(each) for each in ids)
 
 
-# op of a permit → what is read for it
+# op of a permit → what is read for it; that of a new volume is for a part of an operation, too
 KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "instance.create": _of_instance,
     "instance.start": _of_instance,
@@ -304,7 +319,6 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "instance.evacuate": _of_evacuation,
     "port.attach": _of_instance,
     "port.detach": _of_instance,
-    CREATE: _of_new_volume,
     "volume.grow": _of_volume,
     "volume.retype": _of_volume,
     "volume.move": _of_volume_move,

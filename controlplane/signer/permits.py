@@ -37,6 +37,7 @@ from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from controlplane.signer.permit_scope import PermitScope
 from controlplane.signer.policy_check import check_policies
 from controlplane.signer.trusted_facts import TrustedFacts
+from controlplane.storage.services import CREATE
 
 UNDER_WAY = ("running", "undoing")
 
@@ -76,7 +77,7 @@ def read_inputs(row: Row) -> PermitInputs:
     """
     operation = _operation(row)
     require_in_service(row.node, operation.kind)
-    scope = permit_scope.for_operation(operation, row.op)
+    scope = permit_scope.for_operation(operation, row.op, row.resource_id)
     _check_row(row, scope)
     limits = _limits(scope, row.node)
     cache_key = assessment_cache.read_versions(scope.subject.project.organization_id, row.resource_id)
@@ -141,12 +142,21 @@ OPERATIONS = Prepared(
 def _operation(row: Row) -> Operation:
     """Return the live operation that the permit is for."""
     operation = OPERATIONS.first(row.operation_id)
-    kinds = {PART_OF.get(row.op, row.op), ALSO_PART_OF.get(row.op, row.op)}
-    if operation is None or operation.kind not in kinds or operation.resource_id != row.resource_id:
+    if operation is None or not _is_for(operation, row):
         raise PermitOutdated(reason=Message("there is no such operation."))
     if operation.state not in UNDER_WAY:
         raise PermitOutdated(reason=Message("no worker is executing the operation."))
     return operation
+
+
+def _is_for(operation: Operation, row: Row) -> bool:
+    """Tell if the permit may be for the operation, or a part of it, by the kinds and resources of both.
+
+    The scope checks that the creation of an instance makes the volume.
+    """
+    kinds = {PART_OF.get(row.op, row.op), *ALSO_PART_OF.get(row.op, ())}
+    is_volume_of_instance = (operation.kind, row.op) == ("instance.create", CREATE)
+    return operation.kind in kinds and (operation.resource_id == row.resource_id) != is_volume_of_instance
 
 
 def _check_row(row: Row, scope: PermitScope) -> None:

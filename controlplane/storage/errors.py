@@ -21,8 +21,8 @@ class VolumeUnbound(Conflict):
     code = "storage.volume.unbound"
     title = "No place yet"
     detail = (
-        "The volume {volume!r} has no place and no data yet: it gets a place when it is first attached to an instance "
-        "that exists. Attach it first, or create a volume with a zone, which gets its place at once."
+        "The volume {volume!r} has no place and no data yet: it gets a place when it is first attached to an "
+        "instance. Attach it first, or create a volume with a zone, which gets its place at once."
     )
 
 

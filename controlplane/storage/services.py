@@ -11,7 +11,7 @@ from django.db.models import F
 from andromede_core.documents.messages import Message, either
 from andromede_core.policy.clauses import Policy
 from controlplane.audit.services import audit_entry, record
-from controlplane.catalog.errors import ImageSizeMismatch
+from controlplane.catalog.errors import ImageNotReady, ImageSizeMismatch
 from controlplane.catalog.io_limits import io_limits
 from controlplane.catalog.models import FIRST_USE, Image, VolumeType
 from controlplane.identity.actor import Actor
@@ -430,6 +430,12 @@ def require_bound(volume: Volume, *, field: str | None = None) -> None:
     """Raise VolumeUnbound if the volume has no place and no data yet."""
     if volume.is_unbound:
         raise VolumeUnbound(field=field, volume=volume.name)
+
+
+def require_image_ready(volume: Volume, *, field: str) -> None:
+    """Raise ImageNotReady if the image that an unbound volume is to be a copy of was deleted meanwhile."""
+    if volume.is_unbound and volume.image is not None and volume.image.state != "available":
+        raise ImageNotReady(field=field, name=volume.image.name, state=volume.image.state)
 
 
 def volume_set_place(volume_id: UUID, node_id: UUID | None, pool_id: UUID | None) -> None:

@@ -15,9 +15,9 @@ from controlplane.compute.instance_metadata import resend_metadata
 from controlplane.compute.models import INSTANCE, Attachment, Instance, Rebuild
 from controlplane.compute.rebuild import REBUILT_FIELDS, instance_after_rebuild
 from controlplane.compute.root_volumes import (
+    new_disk_request,
     root_volume_discard,
     root_volume_replaced,
-    root_volume_request,
 )
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -67,7 +67,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 def allocate(operation: Operation) -> Effect:
     """Claim the allocation of the new root volume, on the node of the old one."""
     volume, instance = root_volume_of(operation), _instance(operation)
-    request = root_volume_request(volume, instance, operation=operation.kind)
+    request = new_disk_request(volume, instance, operation=operation.kind)
     assert instance.boot_volume_id is not None, "a root volume is replaced"
     allocation = placement.claim(replace(request, near=(instance.boot_volume_id,), operation_id=operation.pk))
     return partial(volume_set_place, volume.pk, allocation.node_id, allocation.pool_id)

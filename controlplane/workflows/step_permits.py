@@ -7,7 +7,7 @@ requests it each time it runs; a permit that the operation already has is found 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -50,6 +50,14 @@ MIGRATE_OUT = "instance.migrate-out"
 SIGNER_RETRY_DELAY = timedelta(milliseconds=500)
 
 
+@dataclass(frozen=True)
+class Part:
+    """The part of an operation that a permit is for. `resource_id` None: its resource is the operation's."""
+
+    op: str
+    resource_id: UUID | None = None
+
+
 def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[DataSource] = ()) -> CallAuthorization:
     """Authorize a call for an instance. `gets`: new sources of its data, besides those of its volumes.
 
@@ -81,8 +89,9 @@ def for_volume(
     """
     make_request = partial(volume_placement_request, volume, operation=op or operation.kind)
     authorization = placement.call_authorization(volume.pk)
+    part, calls_node = Part(op or operation.kind, volume.pk), not is_of_cluster
     return _authorize(
-        operation, authorization, make_request, generation=volume.generation, op=op, calls_node=not is_of_cluster
+        operation, authorization, make_request, generation=volume.generation, part=part, calls_node=calls_node
     )
 
 
@@ -140,7 +149,7 @@ def for_departure(operation: Operation, migration: Migration) -> CallAuthorizati
     authorization = replace(_destination(migration), node=migration.source)
     generation = migration.instance.generation
     return _authorize(
-        operation, authorization, partial(migration_request, migration), generation=generation, op=MIGRATE_OUT
+        operation, authorization, partial(migration_request, migration), generation=generation, part=Part(MIGRATE_OUT)
     )
 
 
@@ -154,16 +163,17 @@ def _authorize(
     make_request: Callable[[], PlacementRequest],
     *,
     generation: int,
-    op: str | None = None,
+    part: Part | None = None,
     calls_node: bool = True,
 ) -> CallAuthorization:
     """Request the permit.
 
-    `op`: of the permit, if it is not the operation's kind. `calls_node`: the node checks it, and needs trust documents.
+    `part`: None: the permit is for the whole operation. `calls_node`: the node checks it, and needs trust documents.
     """
     agent_client.require_not_abandoned(authorization.node)
     require_in_service(authorization.node, operation.kind)
-    key = PermitKey(operation, op or operation.kind, authorization.node.pk, generation)
+    part = part or Part(operation.kind)
+    key = PermitKey(operation, part.op, authorization.node.pk, generation, part.resource_id)
     issued = permits.find_valid(key)
     if issued is None:
         try:

@@ -1,7 +1,7 @@
 """Create a volume: an allocation, and a file there, empty or a copy of an image or a snapshot.
 
 A volume that binds at first use has neither: the steps are part of its first attachment then (volume_attach.py), under
-permits of their own.
+permits of their own, or of the creation of its first instance (instance_create.py).
 """
 
 from collections.abc import Sequence
@@ -55,19 +55,31 @@ def release_allocation(operation: Operation) -> Effect | None:
     volume = _volume(operation)
     if _is_kept(operation, volume):
         return None
+    return release_place(volume)
+
+
+def release_place(volume: Volume) -> Effect:
     return node_steps.combine_effects(
         partial(volume_set_place, volume.pk, None, None), partial(placement.release_allocation, volume.pk)
     )
 
 
 def ensure_image(operation: Operation) -> None:
-    volume = _volume(operation)
+    send_image(operation, _volume(operation))
+
+
+def ensure_disk(operation: Operation) -> None:
+    make_disk(operation, _volume(operation))
+
+
+def send_image(operation: Operation, volume: Volume) -> None:
+    """Send the image that the volume is to be a copy of, if there is one, to where the volume has its allocation."""
     if volume.image is not None:
         node_steps.ensure_image(step_permits.for_volume(operation, volume, op=CREATE), volume.image, volume.pool)
 
 
-def ensure_disk(operation: Operation) -> None:
-    volume = _volume(operation)
+def make_disk(operation: Operation, volume: Volume) -> None:
+    """Make the volume's disk where the volume has its allocation."""
     disk = replace(node_steps.disk_of(volume), snapshot=volume.snapshot)
     node_steps.make_disk(step_permits.for_volume(operation, volume, op=CREATE), disk)
 

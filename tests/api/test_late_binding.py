@@ -40,7 +40,6 @@ def test_volume_has_no_place_until_its_first_attachment(api: Caller, operator: C
     assert api.get("volumes?zone=fr-idf-1").body["items"] == []
     refused = api.post("snapshots", {"name": "s", "volume": "data"})
     assert refused.problem[:2] == (409, "storage.volume.unbound")
-    assert api.post("instances", WEB | {"volumes": ["data"]}).problem == (409, "storage.volume.unbound", "/volumes")
     finish(api.post("instances", WEB))
     finish(api.post("instances/web/attachments", {"volume": "data"}))
     attached = api.get("volumes/data").body
@@ -56,3 +55,19 @@ def test_plan_of_a_retype_copies_nothing(api: Caller, later: Any) -> None:
     assert (plan["copied_gib"], plan["pool"]) == (0, "")
     finish(api.post("volumes/data/actions/retype", {"volume_type": "local"}))
     assert conditions(api.get("volumes/data").body) == {"bound": "false"}
+
+
+def test_new_instance_gives_its_volumes_their_places(api: Caller, later: Any) -> None:
+    finish(api.post("volumes", NEW))
+    finish(api.post("volumes", NEW | {"name": "system", "image": "tiny"}))
+    wanted = {key: value for key, value in WEB.items() if key != "image"}
+    wanted |= {"boot_volume": "system", "volumes": ["data"]}
+    preview = api.post("instances?dry_run=true", wanted)
+    assert (preview.status, preview.body["is_admitted"]) == (200, True)
+    assert conditions(api.get("volumes/data").body) == {"bound": "false"}
+    finish(api.post("instances", wanted))
+    for name in ("data", "system"):
+        volume = api.get(f"volumes/{name}").body
+        assert (volume["state"], volume["zone"]) == ("in-use", "fr-idf-1")
+        roles = [each["role"] for each in api.get(f"/v1/resources/{volume['id']}/residency").body["intervals"]]
+        assert "storage" in roles

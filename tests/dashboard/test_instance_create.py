@@ -10,10 +10,11 @@ from django.test import Client
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditEntry, EvidenceRecord, RequestRecord
-from controlplane.catalog.models import Image
+from controlplane.catalog.models import Image, VolumeType
 from controlplane.compute import user_data
 from controlplane.compute.models import Attachment, Instance
 from controlplane.dashboard import cookies
+from controlplane.nodes.models import Inventory
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Decision
 from controlplane.storage.models import Volume
@@ -87,6 +88,20 @@ def test_instance_boots_from_a_volume_of_a_project_without_images(
     assert "Give image, or boot_volume." in text_of(empty)
     instance = make_instance(member, home, image="", boot_volume="system")
     assert instance.boot_volume_id == system.pk
+
+
+def test_simulation_counts_the_disk_of_volumes_without_a_place(
+    cloud: Cloud, member: Client, home: str, page: str
+) -> None:
+    """The simulation answers where the rest is wrong, as a name that is taken."""
+    VolumeType.objects.create(pk="later", description="anywhere", binding="first_use")
+    make_instance(member, home)
+    inventory = Inventory.objects.get()
+    free_gib = inventory.disk_gib_total - inventory.disk_gib_reserved - inventory.disk_gib_used
+    make_volume(member, home, volume_type="later", size_gib=str(free_gib))
+    for volumes, is_admitted in ([], True), (["data"], False):
+        checked = member.post(page, {**INSTANCE, "volumes": volumes, "check": "1"})
+        assert checked.context["preview"].is_admitted == is_admitted
 
 
 def test_image_is_required_without_a_boot_volume(cloud: Cloud, member: Client, page: str) -> None:

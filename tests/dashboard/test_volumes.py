@@ -184,7 +184,8 @@ def test_volume_without_a_place_says_when_it_gets_one(cloud: Cloud, member: Clie
     checked = text_of(member.post(f"{page}/retype", {"volume_type": "local", "check": "1"}))
     assert "The volume has no place and no data yet." in checked
     offers = member.get(f"{home}/instances/create").context["form"].fields
-    assert not {str(volume.pk)} & {value for name in ("volumes", "boot_volume") for value, _ in offers[name].choices}
+    for name in ("volumes", "boot_volume"):
+        assert ("data", "data, 2 GiB, no place yet") in offers[name].choices
     instance = make_instance(member, home)
     attach = f"{home}/instances/{instance.pk}/volumes"
     assert member.post(attach, {"volume": str(volume.pk)})["Location"] == attach

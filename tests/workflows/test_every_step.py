@@ -97,6 +97,18 @@ def create_with_kept_volume(cloud: Cloud) -> Ask:
     return lambda: ask_instance(cloud, keep_root_volume=True)[1]
 
 
+def create_with_first_uses(cloud: Cloud) -> Ask:
+    """Its volumes have no place yet: one gets it on its node, as a copy of an image, the other one in a cluster."""
+    local = make_volume(cloud, volume_type=late(), image=cloud.image)
+    volumes = (local, make_volume(cloud, "pooled", volume_type=late(pool=cluster(cloud).pool)))
+    return lambda: ask_instance(cloud, volumes=volumes)[1]
+
+
+def create_from_unbound_volume(cloud: Cloud) -> Ask:
+    boot_volume = make_volume(cloud, volume_type=late(), image=cloud.image)
+    return lambda: ask_instance(cloud, boot_volume=boot_volume)[1]
+
+
 def rebuild_root_volume(cloud: Cloud) -> Ask:
     instance = make_instance(cloud, root_volume_type=cluster(cloud))
     return lambda: instance_rebuild(cloud.tenant.actor, instance, NewDisk(cloud.image))
@@ -350,6 +362,11 @@ VOLUME_MOVE_STEPS = ("place", "copy", "switch", "finish", "open", "erase")
 ONLINE_MOVE_STEPS = ("place", "copy", "decide", "pivot", "switch", "finish", "open", "erase")
 CASES = (
     Case("instance.create", create, CREATE_STEPS),
+    Case(
+        "instance.create",
+        create_with_first_uses,
+        ("place", "image", "root-disk", "port-0", "define", "volume-0", "volume-1", "start"),
+    ),
     Case("instance.start", start, ("start",)),
     Case("instance.shutdown", change_of_running(compute.instance_shutdown), ("shut-down",)),
     Case("instance.power-off", change_of_running(compute.instance_power_off), ("power-off",)),
@@ -396,6 +413,7 @@ FROM_VOLUME = (
         create_from_volume,
         ("place", "port-0", "bring-0", "boot-volume", "define", "volume-0", "start"),
     ),
+    Case("instance.create", create_from_unbound_volume, ("place", "port-0", "boot-volume", "start")),
     Case("instance.resize", resize_on_volume, ("place", "define")),
     Case(
         "instance.migrate",

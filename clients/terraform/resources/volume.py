@@ -92,7 +92,8 @@ class VolumeResource(ApiResource):
         },
         "A disk that outlives instances. A volume of the type `local` lies on one node, and can be attached "
         "to instances of that node: make it with `near_instance`, or name it in the `volumes` of an instance. One "
-        "whose type binds at first use needs neither: it gets its place with an `andromede_volume_attachment`.",
+        "whose type binds at first use needs no `near_instance`: it gets its place with its first instance, which has "
+        "it in `volumes` or as `boot_volume`, or with an `andromede_volume_attachment`.",
     )
 
     def refine(self, plan: Plan) -> None:

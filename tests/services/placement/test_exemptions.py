@@ -45,7 +45,7 @@ from controlplane.placement.policies import policy_set
 from controlplane.storage.models import Volume
 from tests import facts
 from tests.approvers import OFFICER, OPERATOR, Person, agree, appoint, person
-from tests.workflows.helpers import attach, done, late, make_instance, make_volume
+from tests.workflows.helpers import ask_instance, attach, done, late, make_instance, make_volume
 from tests.world import Cloud, Tenant, make_node, make_tenant, make_zone
 
 pytestmark = pytest.mark.django_db
@@ -381,6 +381,18 @@ def test_first_use_of_a_volume_needs_an_exemption_to_make_it_too(cloud: Cloud) -
         ("volume.attach", 1),
         ("volume.create", 1),
     ]
+
+
+def test_new_instance_needs_an_exemption_for_each_volume_that_it_makes_too(cloud: Cloud) -> None:
+    volume = make_volume(cloud, volume_type=late())
+    tighten(cloud)
+    of_instance = exempt(cloud, partial(ask_instance, cloud, volumes=(volume,)))
+    create = partial(ask_instance, cloud, volumes=(volume,), exemption=of_instance)
+    of_volume = exempt(cloud, create)
+    done(create()[1])
+    for exemption, op in ((of_instance, "instance.create"), (of_volume, "volume.create")):
+        exemption.refresh_from_db()
+        assert (exemption.op, exemption.use_count) == (op, 1)
 
 
 def test_exemption_admits_its_own_instance_among_many(cloud: Cloud) -> None:

@@ -261,7 +261,8 @@ class Instances(Resource):
         whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
         root disk; a root disk in a pool lets another node run the instance after its own has failed. `boot_volume` in place
         of `image`: an available volume that was made from an image is the root disk, as it is; the instance is placed with
-        it, and the disk of the flavor is not used. `keep_root_volume`: true makes the root disk a volume, as a root disk of
+        it, and the disk of the flavor is not used. Volumes without a place, also to boot from, get one with the instance,
+        where all fit. `keep_root_volume`: true makes the root disk a volume, as a root disk of
         a type with snapshots always is, and keeps this volume when the instance is deleted; false deletes it with the
         instance; by default only a `boot_volume` is kept. `security_groups`: the groups of all ports that are created with
         it; without them the project's default group. `metadata`: which programs in the guest may read its metadata at

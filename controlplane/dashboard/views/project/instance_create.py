@@ -42,7 +42,10 @@ class InstanceForm(DraftForm):
         _("Security groups"), _("None selected: the default group. For the ports that are created with the instance.")
     )
     ssh_keys = multiple_choice(_("SSH keys"), _("Holders of these keys can sign in to the instance."))
-    volumes = multiple_choice(_("Volumes"), _("Attached before the first boot. The instance is placed on their node."))
+    volumes = multiple_choice(
+        _("Volumes"),
+        _("Attached before the first boot. The instance is placed on their node; those without a place get one."),
+    )
     root_volume_type = forms.ChoiceField(
         label=_("Root disk"),
         required=False,
@@ -189,9 +192,11 @@ class InstanceCreate(CreatePage):
 
     @cached_property
     def volumes(self) -> list[dict[str, Any]]:
-        """Return the available volumes that have a place: the others are attached to an instance that exists."""
-        volumes = self.get_in_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]
-        return [volume for volume in volumes if volume["zone"]]
+        """Return the available volumes. Those without a place get one with the instance."""
+        volumes: list[dict[str, Any]] = self.get_in_project(
+            "volumes", state="available", sort="name", limit=CHOICES_MAX
+        )["items"]
+        return volumes
 
     @property
     def bootable(self) -> list[dict[str, Any]]:
@@ -238,11 +243,21 @@ class InstanceCreate(CreatePage):
     # Needs.
 
     def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:
-        flavor = next((each for each in self.flavors if each["id"] == body.get("flavor")), None)
+        flavor = self.flavor(body)
         if flavor is None:
             return None
-        size = {name: flavor[name] for name in ("vcpus", "memory_mib", "disk_gib")}
-        return size | {"disk_gib": 0} if "boot_volume" in body else size
+        root_gib = 0 if "boot_volume" in body else flavor["disk_gib"]
+        return {**{name: flavor[name] for name in ("vcpus", "memory_mib")}, "disk_gib": root_gib + self.made_gib(body)}
+
+    def flavor(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        return next((each for each in self.flavors if each["id"] == body.get("flavor")), None)
+
+    def made_gib(self, body: Mapping[str, Any]) -> int:
+        """Return the disk that volumes without a place take of the node: those of types without a pool."""
+        named = {*body.get("volumes", ()), body.get("boot_volume")}
+        on_nodes = {each["id"] for each in self.volume_types if not each["pool"]}
+        made = (each for each in self.volumes if {each["id"], each["name"]} & named and not each["zone"])
+        return sum(each["size_gib"] for each in made if each["volume_type"] in on_nodes)
 
     def claims(self, body: Mapping[str, Any]) -> dict[str, int]:
         size = self.size(body) or {}
@@ -261,12 +276,12 @@ class InstanceCreate(CreatePage):
         is_made = body.get("keep_root_volume") or body.get("root_volume_type") in with_snapshots
         if not is_made or "boot_volume" in body:
             return {}
-        return {"volumes": 1, "storage_gib": (self.size(body) or {}).get("disk_gib", 0)}
+        return {"volumes": 1, "storage_gib": (self.flavor(body) or {}).get("disk_gib", 0)}
 
 
 def described_volumes(volumes: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [
-        (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone']}")
+        (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone'] or _('no place yet')}")
         for (value, name), volume in zip(by_name(volumes), volumes, strict=True)
     ]
 
