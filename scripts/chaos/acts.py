@@ -28,9 +28,8 @@ def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     if dice.random() < OF_OWN_IMAGE:
         own = any_id(in_state(image_acts.own(scene), "available"), dice)
         body["image"] = own or IMAGE
-    free = [each for each in in_state(scene.volumes, "available") if each["zone"] is not None]
-    if free and dice.random() < 0.3:
-        body["volumes"] = [dice.choice(free)["id"]]
+    if dice.random() < 0.3 and (volume := any_id(in_state(scene.volumes, "available"), dice)) is not None:
+        body["volumes"] = [volume]
     return PlannedRequest("POST", "instances", "instance.create", body, name=name, then={"state": "active"})
 
 
