@@ -66,24 +66,28 @@ def require_not_migrating(instance: Instance) -> None:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
 
-def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, Any]]:
+def allowed(instance: Instance, held_by: UUID | str | None, *, has_volumes: bool) -> list[dict[str, Any]]:
     """Return each action as in ActionOut. `held_by`: the operation that works on the instance, if any."""
     operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
     unaffected = () if operation is not None and operation.kind in MOVES else UNAFFECTED_BY_MIGRATION
     actions = []
     for action in STATES:
-        refusal = (None if action in unaffected else busy) or _refusal(instance, action) or _needed_by(instance, action)
+        refusal = None if action in unaffected else busy
+        refusal = refusal or _refusal(instance, action, has_volumes=has_volumes) or _needed_by(instance, action)
         problem = None if refusal is None else refusal.as_document()
         actions.append({"name": action, "is_allowed": problem is None, "problem": problem})
     return actions
 
 
-def _refusal(instance: Instance, action: str) -> CloudError | None:
+def _refusal(instance: Instance, action: str, *, has_volumes: bool = True) -> CloudError | None:
+    """Return the error of an action in the wrong state. `has_volumes`: False saves a query for them."""
     if action in REPLACE_ROOT and instance.boot_volume_id is not None and instance.keeps_root_volume:
         return BootsFromVolume(volume=str(instance.boot_volume_id))
     wrong_state = _wrong_state(instance, STATES[action])
-    return no_disk_refusal(instance) if wrong_state is None and action in NEED_SNAPSHOTS else wrong_state
+    if wrong_state is not None or action not in NEED_SNAPSHOTS:
+        return wrong_state
+    return no_disk_refusal(instance, has_volumes=has_volumes)
 
 
 def _needed_by(instance: Instance, action: str) -> CloudError | None:

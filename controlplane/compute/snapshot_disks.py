@@ -25,9 +25,9 @@ def attached_volumes(instance: Instance) -> list[Volume]:
     return [attachment.volume for attachment in _attachments(instance).select_related(*related)]
 
 
-def no_disk_refusal(instance: Instance) -> DisksWithoutSnapshots | None:
+def no_disk_refusal(instance: Instance, *, has_volumes: bool) -> DisksWithoutSnapshots | None:
     """Return the error of an instance without a disk that can have snapshots."""
-    volumes = [attachment.volume for attachment in VOLUMES_SHOWN.rows(instance.pk)]
+    volumes = [attachment.volume for attachment in VOLUMES_SHOWN.rows(instance.pk)] if has_volumes else []
     if any(has_instance_snapshots(volume.pool) for volume in volumes):
         return None
     return _refusal(_without_snapshots(instance, volumes), volumes)

@@ -156,7 +156,8 @@ class InstanceDetail(InstanceView):
     def get(self, request: Request) -> Response:
         instance = self.instance()
         document = instance_document(instance)
-        allowed = actions.allowed(instance, document["current_operation"])
+        held_by, has_volumes = document["current_operation"], bool(document["attachments"])
+        allowed = actions.allowed(instance, held_by, has_volumes=has_volumes)
         return Response({**document, "allowed_actions": ActionOut(allowed, many=True).data})
 
     @route("instance_update", InstanceOut, body=InstancePatch)
