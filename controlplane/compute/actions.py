@@ -73,7 +73,7 @@ def allowed(instance: Instance, held_by: UUID | str | None, *, has_volumes: bool
     unaffected = () if operation is not None and operation.kind in MOVES else UNAFFECTED_BY_MIGRATION
     actions = []
     for action in STATES:
-        refusal = None if action in unaffected else busy
+        refusal: CloudError | None = None if action in unaffected else busy
         refusal = refusal or _refusal(instance, action, has_volumes=has_volumes) or _needed_by(instance, action)
         problem = None if refusal is None else refusal.as_document()
         actions.append({"name": action, "is_allowed": problem is None, "problem": problem})
