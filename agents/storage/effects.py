@@ -114,9 +114,9 @@ class Effects:
             erasure = self.expected_erasures(pool)[trash]
             if not erasure.is_removed:
                 self._write_removal(erasure)
-            intent = self.expected_erasures(pool)[trash].intent
+                erasure = self.expected_erasures(pool)[trash]
             measured = _where(erasure.kind, erasure.place) | {"trash": trash}
-            self.receipts.settled(intent, "erased", replace(intent, kind=erasure.kind), measured)
+            self.receipts.settled(erasure.intent, "erased", replace(erasure.intent, kind=erasure.kind), measured)
 
     def _write_removal(self, erasure: Erasure) -> None:
         """Write the receipts of a removal that was interrupted, unless there is another volume in its place since."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
+from uuid import UUID
 
 import pytest
 from django.db import models
@@ -105,16 +106,22 @@ def test_open_location_keeps_its_permit_until_closed(cloud: Cloud) -> None:
     assert interval.end is not None
 
 
-def test_receipts_of_storage_agents_leave_the_last_and_the_permits_of_what_is_open(
-    cloud: Cloud, tmp_path: Path
-) -> None:
-    """Two nodes have a key of one volume: the end of one is not that of the other."""
+def two_permits(cloud: Cloud, folder: Path) -> tuple[UUID, UUID, FakeStorageAgent]:
+    """Return permits that are not in use any more, and an enrolled agent that can sign receipts under them."""
     for name in ("one", "two"):
         comes_and_goes(cloud, name)
     make_volume(cloud)  # a younger permit of the project on the node
     first, second, _ = Permit.objects.filter(state="signed").order_by("pk").values_list("pk", flat=True)
-    agent = FakeStorageAgent(tmp_path, zone="fr-idf-1")
+    agent = FakeStorageAgent(folder, zone="fr-idf-1")
     agent.enrol()
+    return first, second, agent
+
+
+def test_receipts_of_storage_agents_leave_the_last_and_the_permits_of_what_is_open(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    """Two nodes have a key of one volume: the end of one is not that of the other."""
+    first, second, agent = two_permits(cloud, tmp_path)
     for number, (permit, event) in enumerate(((first, "opened"), (second, "opened"), (second, "closed")), start=1):
         measured = {"pool": "vms", "for_node": str(permit)}
         agent.sign_receipt(number, jti=str(permit), event=event, kind="key", measured=measured)
@@ -126,12 +133,7 @@ def test_receipts_of_storage_agents_leave_the_last_and_the_permits_of_what_is_op
 
 
 def test_permits_of_what_is_in_the_trash_of_a_cluster_stay_until_it_is_erased(cloud: Cloud, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        comes_and_goes(cloud, name)
-    make_volume(cloud)  # a younger permit of the project on the node
-    first, second, _ = Permit.objects.filter(state="signed").order_by("pk").values_list("pk", flat=True)
-    agent = FakeStorageAgent(tmp_path, zone="fr-idf-1")
-    agent.enrol()
+    first, second, agent = two_permits(cloud, tmp_path)
     ends = [(first, "opened"), (first, "closed"), (second, "opened"), (second, "closed"), (second, "erased")]
     for number, (permit, event) in enumerate(ends, start=1):
         measured = {"pool": "vms"} if event == "opened" else {"pool": "vms", "trash": f"a{permit}"}

@@ -91,7 +91,7 @@ class Receipts:
         """
         kind, resource_id = opening.kind, opening.id
         with self._state_store.transaction():
-            self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, resource_id)
+            self.forget(opening)
             before = self.opening(kind, resource_id)
             if before is not None and (before.jti == opening.jti or kind == "image"):
                 return
@@ -126,7 +126,7 @@ class Receipts:
             if is_there:
                 self.opened(intent, {"is_interrupted": True, **measured})
             else:
-                self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id))
+                self.forget(intent)
 
     def settled(self, intent: Opening, event: str, about: Opening, measured: Measured) -> None:
         """Write the receipt that the intent is for, and forget the intent, at once."""

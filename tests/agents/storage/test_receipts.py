@@ -1,6 +1,7 @@
 """Receipts of a storage agent over a cluster in memory: what it did under a permit, once, also after a kill."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -248,6 +249,16 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
         store.close()
 
 
+@contextmanager
+def killed_after(agent: Agent, call: str) -> Iterator[None]:
+    """Kill the agent in the block, after the effect of the call in the cluster, and start it again."""
+    agent.cluster.kills = call
+    with pytest.raises(Killed):
+        yield
+    agent.cluster.kills = ""
+    agent.start()
+
+
 def jti_of(permit: pb.Permit) -> object:
     return signed.read(permit.document).payload["jti"]
 
@@ -340,11 +351,8 @@ def test_interrupted_removal_has_a_receipt_after_its_repetition(agent: Agent) ->
     volume = new_id()
     agent.ensure(volume)
     agent.open(volume)
-    agent.cluster.kills = "remove_volume"
-    with pytest.raises(Killed):
+    with killed_after(agent, "remove_volume"):
         agent.remove(volume)
-    agent.cluster.kills = ""
-    agent.start()
     agent.remove(volume)
     assert agent.events()[2:] == [("closed", "key", volume), ("closed", "cluster-volume", volume)]
 
@@ -377,11 +385,9 @@ def test_snapshot_with_clones_has_a_receipt_when_the_last_one_is_gone(agent: Age
     volume, snapshot = new_id(), new_id()
     permit = agent.permit("snapshot.create", volumes=(volume,), snapshots=(snapshot,))
     agent.snapshot(volume, snapshot, permit)
-    agent.cluster.cloned, agent.cluster.kills = {snapshot}, "remove_snapshot"
-    with pytest.raises(Killed):
+    agent.cluster.cloned = {snapshot}
+    with killed_after(agent, "remove_snapshot"):
         agent.remove_snapshot(volume, snapshot)
-    agent.cluster.kills = ""
-    agent.start()
     agent.trash.work(POOL)
     assert agent.events() == [("opened", "snapshot", snapshot)]
     agent.remove_snapshot(volume, snapshot)
@@ -395,11 +401,8 @@ def test_snapshot_with_clones_has_a_receipt_when_the_last_one_is_gone(agent: Age
 def test_snapshot_that_is_erased_when_the_agent_is_killed_has_its_receipts_after_the_next_round(agent: Agent) -> None:
     volume, snapshot = new_id(), new_id()
     agent.snapshot(volume, snapshot)
-    agent.cluster.kills = "remove_snapshot"
-    with pytest.raises(Killed):
+    with killed_after(agent, "remove_snapshot"):
         agent.remove_snapshot(volume, snapshot)
-    agent.cluster.kills = ""
-    agent.start()
     agent.trash.work(POOL)
     agent.remove_snapshot(volume, snapshot)
     assert agent.events() == [(event, "snapshot", snapshot) for event in ("opened", "closed", "erased")]
@@ -411,12 +414,9 @@ def test_volume_that_is_erased_when_the_agent_is_killed_has_its_receipts_after_t
 ) -> None:
     volume = new_id()
     agent.ensure(volume)
-    agent.cluster.kills = killed_in
-    with pytest.raises(Killed):
+    with killed_after(agent, killed_in):
         agent.remove(volume)
         agent.trash.work(POOL)
-    agent.cluster.kills = ""
-    agent.start()
     agent.trash.work(POOL)
     agent.remove(volume)
     assert agent.events()[1:] == [("closed", "cluster-volume", volume), ("erased", "cluster-volume", volume)]
@@ -478,11 +478,8 @@ def test_interrupted_revert_has_a_receipt_when_it_is_finished(
     agent: Agent, finish: Callable[[Agent, str, str], None]
 ) -> None:
     volume, snapshot = new_id(), new_id()
-    agent.cluster.kills = "revert_volume"
-    with pytest.raises(Killed):
+    with killed_after(agent, "revert_volume"):
         agent.revert(volume, snapshot)
-    agent.cluster.kills = ""
-    agent.start()
     finish(agent, volume, snapshot)
     assert agent.events() == [("opened", "revert", volume)]
     agent.revert(volume, new_id())
