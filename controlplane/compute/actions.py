@@ -8,7 +8,7 @@ from andromede_core.documents.messages import Message, either
 from controlplane.compute.errors import BootsFromVolume, InstanceWrongState, RootVolumeHasSnapshots
 from controlplane.compute.models import Instance
 from controlplane.compute.root_volumes import require_root_deletable
-from controlplane.compute.snapshot_disks import no_disk_refusal
+from controlplane.compute.snapshot_disks import NamedDisks, no_disk_refusal
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation, ResourceLock
@@ -66,28 +66,31 @@ def require_not_migrating(instance: Instance) -> None:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
 
-def allowed(instance: Instance, held_by: UUID | str | None, *, has_volumes: bool) -> list[dict[str, Any]]:
-    """Return each action as in ActionOut. `held_by`: the operation that works on the instance, if any."""
+def allowed(instance: Instance, held_by: UUID | str | None, *, disks: NamedDisks) -> list[dict[str, Any]]:
+    """Return each action as in ActionOut. `held_by`: the operation that works on the instance, if any.
+
+    `disks`: its volumes, as representations.instance_details() has them.
+    """
     operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
     unaffected = () if operation is not None and operation.kind in MOVES else UNAFFECTED_BY_MIGRATION
     actions = []
     for action in STATES:
         refusal: CloudError | None = None if action in unaffected else busy
-        refusal = refusal or _refusal(instance, action, has_volumes=has_volumes) or _needed_by(instance, action)
+        refusal = refusal or _refusal(instance, action, disks) or _needed_by(instance, action)
         problem = None if refusal is None else refusal.as_document()
         actions.append({"name": action, "is_allowed": problem is None, "problem": problem})
     return actions
 
 
-def _refusal(instance: Instance, action: str, *, has_volumes: bool = True) -> CloudError | None:
-    """Return the error of an action in the wrong state. `has_volumes`: False saves a query for them."""
+def _refusal(instance: Instance, action: str, disks: NamedDisks | None = None) -> CloudError | None:
+    """Return the error of an action in the wrong state. `disks`: None: read them."""
     if action in REPLACE_ROOT and instance.boot_volume_id is not None and instance.keeps_root_volume:
         return BootsFromVolume(volume=str(instance.boot_volume_id))
     wrong_state = _wrong_state(instance, STATES[action])
     if wrong_state is not None or action not in NEED_SNAPSHOTS:
         return wrong_state
-    return no_disk_refusal(instance, has_volumes=has_volumes)
+    return no_disk_refusal(instance, disks)
 
 
 def _needed_by(instance: Instance, action: str) -> CloudError | None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from controlplane.compute.models import Attachment, Instance
 from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.nodes.models import Node
+from controlplane.nodes.pools import INSTANCE_SNAPSHOTS
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import current_operations
 from controlplane.placement.selectors import classifications_of
@@ -60,27 +61,42 @@ SELECT instance.id,
         )
         FROM compute_attachment AS attachment JOIN storage_volume AS volume ON volume.id = attachment.volume_id
         WHERE attachment.instance_id = instance.id
-    )
-FROM unnest(%s::uuid[]) AS instance (id)
+    ),
+    CASE WHEN %(with_disks)s THEN (
+        SELECT json_agg(
+            json_build_array(volume.name, coalesce(%(capability)s = ANY(cluster.capabilities), FALSE))
+            ORDER BY attachment.is_boot DESC, attachment.id
+        )
+        FROM compute_attachment AS attachment
+            JOIN storage_volume AS volume ON volume.id = attachment.volume_id
+            LEFT JOIN nodes_pool AS pool ON pool.id = volume.pool_id
+            LEFT JOIN storage_clusters_storagecluster AS cluster ON cluster.id = pool.cluster_id
+        WHERE attachment.instance_id = instance.id
+    ) END
+FROM unnest(%(ids)s::uuid[]) AS instance (id)
 """
 
 
-def instance_details(rows: Sequence[Instance], *, begun: Operation | None = None) -> dict[str, Any]:
+def instance_details(
+    rows: Sequence[Instance], *, begun: Operation | None = None, with_disks: bool = False
+) -> dict[str, Any]:
     """Return addresses, attachments, current operations and classifications, by instance that has any; and the
     language.
 
     The first two are as in AddressOut and AttachmentOut. `begun`: the operation that the request has just begun on the
-    only one of them.
+    only one of them. `with_disks`: also the volumes for actions.allowed(), by instance that has any.
     """
     with preparing_cursor() as cursor:
-        cursor.execute(INSTANCE_DETAILS_SQL, [[row.pk for row in rows]])
+        values = {"ids": [row.pk for row in rows], "with_disks": with_disks, "capability": INSTANCE_SNAPSHOTS}
+        cursor.execute(INSTANCE_DETAILS_SQL, values)
         records = cursor.fetchall()
     operations = {instance_id: operation_id for instance_id, operation_id, *_ in records if operation_id}
     return {
         "current_operations": operations if begun is None else {rows[0].pk: begun.pk},
         "classifications": {instance_id: names for instance_id, _, names, *_ in records if names},
-        "addresses": {instance_id: addresses for instance_id, *_, addresses, _ in records if addresses},
-        "attachments": {instance_id: attachments for instance_id, *_, attachments in records if attachments},
+        "addresses": {instance_id: addresses for instance_id, *_, addresses, _, _ in records if addresses},
+        "attachments": {instance_id: attachments for instance_id, *_, attachments, _ in records if attachments},
+        "disks": {instance_id: disks for instance_id, *_, disks in records if disks},
         "language": get_language(),
     }
 

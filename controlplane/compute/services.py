@@ -48,7 +48,7 @@ from controlplane.network.port_rules import request_names
 from controlplane.network.ports import instance_port_create, port_lock, ports_take
 from controlplane.network.public_addresses import attached_to
 from controlplane.network.routed_zones import require_zone
-from controlplane.network.selected_groups import instance_labels_changed, selected_groups_refresh
+from controlplane.network.selected_groups import instance_labels_changed
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import live_of
@@ -425,10 +425,7 @@ def _connect(instance: Instance, new: NewAttachments, ports: Sequence[tuple[UUID
     ports_take(new.ports, instance.pk, positions=range(first, last), generation=instance.generation)
     for position, (port_id, network) in sorted(enumerate(ports), key=lambda each: each[1][1].pk):
         instance_port_create(network, port_id=port_id, instance_id=instance.pk, position=position)
-    if ports:
-        port_groups_begin(instance.project, [port_id for port_id, _ in ports], new.security_groups)
-    if ports or own:
-        selected_groups_refresh(instance.project_id, ports=[*(port_id for port_id, _ in ports), *own])
+    port_groups_begin(instance.project, [port_id for port_id, _ in ports], new.security_groups, taken=own)
 
 
 def _raise_generations(instance: Instance, new: NewAttachments) -> None:

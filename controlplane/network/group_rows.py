@@ -18,12 +18,16 @@ FROM unnest(%(ids)s::uuid[], %(ports)s::uuid[], %(groups)s::uuid[]) AS pair (id,
 """
 
 
+# Locks the selectors of the project's groups until the transaction ends: the second transaction to get the lock sees
+# what the first has committed. If a port and a selector are written at once, one of the two finds the other.
+LOCK_SELECTORS = "SELECT pg_advisory_xact_lock(hashtextextended('selected groups ' || %(project)s::text, 0))"
 # The default group of a project is never deleted.
-INSERT_INTO_DEFAULT = """
+INSERT_INTO_DEFAULT = f"""
 INSERT INTO network_portsecuritygroup (id, created_at, updated_at, port_id, group_id, is_selected)
 SELECT pair.id, %(now)s, %(now)s, pair.port, standard.id, FALSE
 FROM unnest(%(ids)s::uuid[], %(ports)s::uuid[]) AS pair (id, port)
     CROSS JOIN (SELECT id FROM network_securitygroup WHERE project_id = %(project)s AND is_default) AS standard
+    CROSS JOIN ({LOCK_SELECTORS}) AS locked
 """
 
 
@@ -43,7 +47,7 @@ def insert_pairs(pairs: Sequence[tuple[UUID, UUID]], *, is_selected: bool = Fals
 
 
 def insert_into_default(project_id: UUID, ports: Sequence[UUID]) -> bool:
-    """Put the ports into the default group of the project. Returns False if it has none yet.
+    """Put the ports into the default group of the project, and lock its selectors. Returns False if it has none yet.
 
     Inside the caller's transaction.
     """

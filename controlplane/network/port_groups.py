@@ -53,16 +53,21 @@ def port_groups_insert(ports: Sequence[UUID], groups: Sequence[SecurityGroup]) -
         raise SecurityGroupNotFound(field="security_groups", name=", ".join(group.name for group in groups))
 
 
-def port_groups_begin(project: Project, ports: Sequence[UUID], groups: Sequence[SecurityGroup] | None) -> None:
+def port_groups_begin(
+    project: Project, ports: Sequence[UUID], groups: Sequence[SecurityGroup] | None, *, taken: Sequence[UUID] = ()
+) -> None:
     """Put new ports of the project into these groups; None: into its default group. Inside the caller's transaction.
+
+    Then write which selectors select them, and the `taken` ports, whose instance is new.
 
     Raises:
         SecurityGroupNotFound: a group has just been deleted.
     """
-    if groups is not None:
-        port_groups_insert(ports, groups)
-    elif not insert_into_default(project.pk, ports):
-        port_groups_insert(ports, [default_group(project)])
+    is_locked = bool(ports) and groups is None and insert_into_default(project.pk, ports)
+    if ports and not is_locked:
+        port_groups_insert(ports, [default_group(project)] if groups is None else groups)
+    if ports or taken:
+        selected_groups_refresh(project.pk, ports=[*ports, *taken], is_locked=is_locked)
 
 
 def port_groups_set(ports: Sequence[Port], groups: Sequence[SecurityGroup]) -> None:

@@ -86,7 +86,6 @@ def port_create(actor: Actor, new: NewPort) -> Port:
     with raise_on_violation("network_port_name_taken", PortNameTaken(field="name", name=name)):
         insert(port, *addresses, *allowed)
     port_groups_begin(network.project, [port_id], new.security_groups)
-    selected_groups_refresh(network.project_id, ports=[port_id])
     quotas.claim(network.project_id, port_id, ports=1, addresses=counted(addresses))
     facts = {"name": name, "network": str(network.pk), "addresses": [each.ip for each in addresses]}
     record(actor, "port.create", port_id, project_id=network.project_id, **facts)

@@ -16,13 +16,10 @@ from controlplane.kernel.label_selectors import label_selector
 from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
 from controlplane.network import port_rules
 from controlplane.network.errors import SelectorInvalid, SelectorsExhausted
-from controlplane.network.group_rows import insert_pairs
+from controlplane.network.group_rows import LOCK_SELECTORS, insert_pairs
 from controlplane.network.models import Port, PortBinding, PortSecurityGroup, SecurityGroup
 
 SELECTORS_MAX = 20  # groups with a selector in a project: each is compared with each new port
-# The second transaction to get the lock sees what the first has committed: if a port and a selector are written at
-# once, one of the two finds the other.
-LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('selected groups ' || %s, 0))"
 # The app of instances is above this one, so the table is named.
 LABELS = """
 coalesce((SELECT labels FROM compute_instance WHERE id = network_port.instance_id), '{}'::jsonb) || network_port.labels
@@ -50,14 +47,19 @@ def check_selectors_number(project_id: UUID) -> None:
 
 
 def selected_groups_refresh(
-    project_id: UUID, *, ports: Collection[UUID] | None = None, group: SecurityGroup | None = None
+    project_id: UUID,
+    *,
+    ports: Collection[UUID] | None = None,
+    group: SecurityGroup | None = None,
+    is_locked: bool = False,
 ) -> None:
     """Write which ports the selectors select, inside the caller's transaction, after its change.
 
     `ports`: only of these, whose labels or instance have changed; `group`: only of this one, whose selector has
-    changed. The nodes get new documents after the commit.
+    changed; `is_locked`: the transaction has the lock of the selectors. The nodes get new documents after the commit.
     """
-    _lock(project_id)
+    if not is_locked:
+        _lock(project_id)
     changed: set[UUID] = set()
     for each in (group,) if group is not None else WITH_SELECTOR.rows(project_id):
         moved = _refresh(each, ports)
@@ -85,7 +87,7 @@ def instance_labels_changed(project_id: UUID, instance_id: UUID) -> None:
 
 def _lock(project_id: UUID) -> None:
     with preparing_cursor() as cursor:
-        cursor.execute(LOCK, [str(project_id)])
+        cursor.execute(LOCK_SELECTORS, {"project": project_id})
 
 
 def _refresh(group: SecurityGroup, among: Collection[UUID] | None) -> set[UUID]:

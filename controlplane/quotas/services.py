@@ -31,24 +31,21 @@ def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
     takes. To use less than before is always allowed, also where a limit is exceeded.
 
     Raises:
-        QuotaExceeded: names the first dimension that does not suffice, and at which level; nothing was claimed.
+        QuotaExceeded: names the first dimension that does not suffice, and at which level. The transaction has to end,
+            since the claim is written by then.
         ProjectNotFound: it was deleted meanwhile.
     """
     with ensure_transaction():
-        organization_id = quota_owners.lock_project(project_id)
-        _check(project_id, organization_id, resource_id, amounts)
+        _check(CLAIM, project_id, resource_id, amounts)
         nothing = [dimension for dimension, amount in amounts.items() if not amount]
         if nothing:
             QuotaUse.objects.filter(resource_id=resource_id, dimension__in=nothing).delete()
-        uses = {dimension: amount for dimension, amount in amounts.items() if amount}
-        with preparing_cursor() as cursor:
-            cursor.execute(USE, [project_id, resource_id, list(uses), list(uses.values())])
 
 
 def check(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
     """Raise the errors of claim() without claiming: before work that ends in a claim."""
     with transaction.atomic():
-        _check(project_id, quota_owners.lock_project(project_id), resource_id, amounts)
+        _check(LIMITS_AND_USE, project_id, resource_id, amounts)
 
 
 # The limits of the project and its organization (level, dimension, limit, 0, 0), the total usage of both (level,
@@ -64,10 +61,15 @@ WHERE project_id IN (SELECT id FROM identity_project WHERE organization_id = %(o
 UNION ALL SELECT 'own', dimension, NULL, amount, 0 FROM quotas_quotause
 WHERE resource_id = %(resource)s AND dimension = ANY(%(dimensions)s)
 """
-USE = """
-INSERT INTO quotas_quotause (project_id, resource_id, dimension, amount)
-SELECT %s, %s, * FROM unnest(%s::text[], %s::bigint[])
-ON CONFLICT (resource_id, dimension) DO UPDATE SET amount = excluded.amount
+# Write the claim, and return the limits and the usage as they were before it.
+CLAIM = f"""
+WITH claimed AS (
+    INSERT INTO quotas_quotause (project_id, resource_id, dimension, amount)
+    SELECT %(project)s, %(resource)s, *
+    FROM unnest(%(dimensions)s::text[], %(amounts)s::bigint[]) AS part (dimension, amount) WHERE amount > 0
+    ON CONFLICT (resource_id, dimension) DO UPDATE SET amount = excluded.amount
+)
+{LIMITS_AND_USE}
 """
 # Merge the parts into one. Parts of concurrent transactions are not visible, and stay; the caller has the lock.
 PUT_TOGETHER = """
@@ -81,14 +83,23 @@ PARTS_MAX = 100
 LEVELS = (Message("project"), Message("organization"))
 
 
-def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
-    """Check the limits against the sum of the usage of others and of the resource itself."""
+def _check(statement: str, project_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
+    """Check the limits against the sum of the usage of others and of the resource itself.
+
+    `statement`: LIMITS_AND_USE or CLAIM.
+    """
+    organization_id = quota_owners.lock_project(project_id)
     limits = {"project": quota_owners.project_defaults(), "organization": quota_owners.organization_defaults()}
-    scopes = {"project": project_id, "organization": organization_id, "resource": resource_id}
+    scopes = {
+        "project": project_id,
+        "organization": organization_id,
+        "resource": resource_id,
+        "dimensions": list(amounts),
+    }
     used: dict[str, dict[str, int]] = {"project": {}, "organization": {}, "own": {}}
     parts = 0
     with preparing_cursor() as cursor:
-        cursor.execute(LIMITS_AND_USE, scopes | {"dimensions": list(amounts)})
+        cursor.execute(statement, scopes | {"amounts": list(amounts.values())})
         for level, dimension, limit, amount, count in cursor.fetchall():
             if limit is not None:
                 limits[level][dimension] = limit
@@ -102,7 +113,7 @@ def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: 
                 if requested > own and others + requested > limit:
                     raise QuotaExceeded(level=level, dimension=dimension, used=others, requested=requested, limit=limit)
         if parts > PARTS_MAX:
-            cursor.execute(PUT_TOGETHER, scopes | {"dimensions": list(amounts)})
+            cursor.execute(PUT_TOGETHER, scopes)
 
 
 def release(resource_id: UUID) -> None:

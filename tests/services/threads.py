@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from django.db import connection
 
+from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 
 T = TypeVar("T")
@@ -34,3 +35,14 @@ def split(outcomes: Sequence[T | BaseException]) -> tuple[list[T], list[BaseExce
     won = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
     lost = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     return won, lost
+
+
+def until_one_waits_for_a_lock() -> None:
+    """Wait until a transaction waits for a lock of PostgreSQL. Raises TimeoutError: none does."""
+
+    def someone_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return bool(cursor.fetchone()[0])
+
+    wait_until(someone_waits, or_else=lambda: "no transaction waits for a lock")

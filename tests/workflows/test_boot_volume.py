@@ -110,7 +110,7 @@ def test_instance_is_not_rebuilt(cloud: Cloud) -> None:
     instance = make_booted(cloud)
     with pytest.raises(BootsFromVolume):
         instance_rebuild(cloud.tenant.actor, instance, NewDisk(cloud.image))
-    allowed = {each["name"]: each for each in actions.allowed(instance, None, has_volumes=True)}
+    allowed = {each["name"]: each for each in actions.allowed(instance, None, disks=[])}
     assert allowed["rebuild"]["problem"]["code"] == "compute.instance.boots_from_volume"
     assert allowed["reboot"]["is_allowed"]
 

@@ -21,6 +21,7 @@ from controlplane.placement.models import Decision, PolicyHead, PolicyProposal, 
 from controlplane.placement.policy_owners import PolicyOwner
 from tests.limits import PATIENCE_S
 from tests.services.policies import classify, in_zones, officer, operator
+from tests.services.threads import until_one_waits_for_a_lock
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -172,14 +173,3 @@ def test_concurrent_placement_waits_for_the_undo_and_decides_anew(tenant: Tenant
     head = PolicyHead.objects.get(organization=tenant.project.organization).version
     assert len(placed) == 1
     assert list(Decision.objects.filter(is_admitted=True).values_list("organization_version", flat=True)) == [head]
-
-
-def until_one_waits_for_a_lock() -> None:
-    pause = threading.Event()
-    for _ in range(PATIENCE_S * 50):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-        pause.wait(0.02)
-    raise AssertionError("nothing waits for the head of the policies")

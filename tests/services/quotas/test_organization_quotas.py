@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -59,7 +59,7 @@ def of_project(tenant: Tenant) -> QuotaOwner:
 
 
 def refused(project: Project, **amounts: int) -> dict[str, object]:
-    with pytest.raises(QuotaExceeded) as caught:
+    with pytest.raises(QuotaExceeded) as caught, transaction.atomic():
         services.claim(project.pk, new_id(), **amounts)
     return caught.value.facts
 

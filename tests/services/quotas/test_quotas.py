@@ -29,7 +29,7 @@ def used(tenant: Tenant) -> dict[object, object]:
 def test_claims_add_up_until_the_limit(tenant: Tenant) -> None:
     first, second = new_id(), new_id()
     claim(tenant.project.pk, first, instances=1, vcpus=3)
-    with pytest.raises(QuotaExceeded) as caught:
+    with pytest.raises(QuotaExceeded) as caught, transaction.atomic():
         claim(tenant.project.pk, second, instances=1, vcpus=2)
     assert caught.value.facts == {
         "level": "project",
@@ -74,9 +74,9 @@ def test_smaller_claim_is_always_allowed(tenant: Tenant) -> None:
     Quota.objects.create(project=tenant.project, dimension="vcpus", limit=1)
     claim(tenant.project.pk, resource, vcpus=3)
     claim(tenant.project.pk, resource, vcpus=3)
-    with pytest.raises(QuotaExceeded):
+    with pytest.raises(QuotaExceeded), transaction.atomic():
         claim(tenant.project.pk, resource, vcpus=4)
-    with pytest.raises(QuotaExceeded):
+    with pytest.raises(QuotaExceeded), transaction.atomic():
         claim(tenant.project.pk, new_id(), vcpus=1)
     assert used(tenant)["vcpus"] == 3
 

@@ -155,9 +155,10 @@ class InstanceDetail(InstanceView):
     @route("instance_get", InstanceWithActionsOut)
     def get(self, request: Request) -> Response:
         instance = self.instance()
-        document = instance_document(instance)
-        held_by, has_volumes = document["current_operation"], bool(document["attachments"])
-        allowed = actions.allowed(instance, held_by, has_volumes=has_volumes)
+        details = representations.instance_details([instance], with_disks=True)
+        document = InstanceOut(instance, context=details).data
+        disks = details["disks"].get(instance.pk, [])
+        allowed = actions.allowed(instance, document["current_operation"], disks=disks)
         return Response({**document, "allowed_actions": ActionOut(allowed, many=True).data})
 
     @route("instance_update", InstanceOut, body=InstancePatch)
