@@ -54,16 +54,13 @@ RECEIPTS_OF_A_PAGE = 2
 Answer = TypeVar("Answer")
 
 
-def storage_pool(
-    name: str = "vms", *, size_gib: int = 100, used_gib: int = 0, is_nearly_full: bool = False
-) -> pb.StoragePool:
+def storage_pool(name: str = "vms", *, size_gib: int = 100, used_gib: int = 0) -> pb.StoragePool:
     return pb.StoragePool(
         name=name,
         size_bytes=size_gib * GIB,
         used_bytes=used_gib * GIB,
         free_bytes=(size_gib - used_gib) * GIB,
         replicas=3,
-        is_nearly_full=is_nearly_full,
     )
 
 

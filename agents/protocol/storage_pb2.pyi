@@ -61,20 +61,24 @@ class StorageDescription(_message.Message):
     def __init__(self, fsid: _Optional[str] = ..., monitors: _Optional[_Iterable[str]] = ..., pools: _Optional[_Iterable[_Union[StoragePool, _Mapping]]] = ..., health: _Optional[str] = ..., problems: _Optional[_Iterable[str]] = ..., ceph_version: _Optional[str] = ..., software_version: _Optional[str] = ..., keyset_version: _Optional[int] = ..., deny_version: _Optional[int] = ..., capabilities: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StoragePool(_message.Message):
-    __slots__ = ("name", "size_bytes", "used_bytes", "free_bytes", "replicas", "is_nearly_full")
+    __slots__ = ("name", "size_bytes", "used_bytes", "free_bytes", "replicas", "is_nearly_full", "trash_count", "trash_since_s")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     USED_BYTES_FIELD_NUMBER: _ClassVar[int]
     FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     IS_NEARLY_FULL_FIELD_NUMBER: _ClassVar[int]
+    TRASH_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TRASH_SINCE_S_FIELD_NUMBER: _ClassVar[int]
     name: str
     size_bytes: int
     used_bytes: int
     free_bytes: int
     replicas: int
     is_nearly_full: bool
-    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., used_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., replicas: _Optional[int] = ..., is_nearly_full: _Optional[bool] = ...) -> None: ...
+    trash_count: int
+    trash_since_s: int
+    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., used_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., replicas: _Optional[int] = ..., is_nearly_full: _Optional[bool] = ..., trash_count: _Optional[int] = ..., trash_since_s: _Optional[int] = ...) -> None: ...
 
 class EnsureTrustRequest(_message.Message):
     __slots__ = ("keyset", "charters", "floor", "facts", "deny")

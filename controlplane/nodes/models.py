@@ -207,20 +207,19 @@ ENGINES = FOLDER, RBD = "folder", "rbd"
 
 
 class Pool(BaseModel):
-    """Storage that several nodes of a zone have at once. `engine`: how.
+    """Storage that several nodes of a zone have at once.
 
-    | engine | means |
-    |--------|-------|
-    | folder | a file system that nodes have mounted, all under the same `path` |
-    | rbd    | a pool of a Ceph cluster; `path` is rbd:<fsid>/<name> |
+    `engine`: `folder`, a file system that nodes have mounted, all under the same `path`; or `rbd`, a pool of a Ceph
+    cluster, whose `path` is rbd:<fsid>/<name>.
 
     The first node that reports a folder creates the row; the others count as having it while they report the same. Its
     `uuid` is in a file of the pool itself. A pool of a storage `cluster` comes from the report of the cluster's agent,
     and each node with the trait `rbd` has it; its `uuid` is made of fsid and name.
 
     `capacity_gib` is of the last report; `used_gib` is kept by a trigger on allocations. Reported for clusters only:
-    `written_gib`, what is written of the capacity; `replicas`; `is_reported_nearly_full`. `compared_until`: the name of
-    the last image of a cluster's pool that was compared with the rows; empty: the next comparison begins anew.
+    `written_gib`, what is written of the capacity; `replicas`; `is_reported_nearly_full`; `trash_count`, removed
+    volumes whose data is not deleted yet, the oldest removed at `trash_since`. `compared_until`: the name of the last
+    image of a cluster's pool that was compared with the rows; empty: the next comparison begins anew.
     """
 
     name = models.SlugField(max_length=40)
@@ -236,6 +235,8 @@ class Pool(BaseModel):
     written_gib = models.PositiveBigIntegerField(null=True)
     replicas = models.PositiveSmallIntegerField(null=True)
     is_reported_nearly_full = models.BooleanField(default=False, db_default=False)
+    trash_count = models.PositiveIntegerField(null=True)
+    trash_since = models.DateTimeField(null=True)
     compared_until = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:

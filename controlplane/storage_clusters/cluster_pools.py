@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
@@ -27,7 +28,8 @@ NAME = re.compile(r"[-a-zA-Z0-9_]{1,40}")
 class ReportedClusterPool:
     """A pool in a report. `size_bytes`: what can be written to it in all; `used_bytes`: of these, what is written.
 
-    Both are 0 where Ceph's manager daemon does not report them.
+    Both are 0 where Ceph's manager daemon does not report them. `trash_count`: removed volumes whose data is not
+    deleted yet, the oldest removed at `trash_since`; None: the storage agent's release does not count them.
     """
 
     name: str
@@ -35,6 +37,8 @@ class ReportedClusterPool:
     used_bytes: int
     replicas: int
     is_nearly_full: bool
+    trash_count: int | None = None
+    trash_since: datetime | None = None
 
 
 def pool_uuid(fsid: UUID, name: str) -> UUID:
@@ -75,7 +79,12 @@ def _record(cluster: StorageCluster, fsid: UUID, reported: ReportedClusterPool) 
         return problems | {CONFLICT}
     give_trait(pool)
     rows = Pool.objects.filter(pk=pool.pk)
-    rows.update(replicas=reported.replicas, is_reported_nearly_full=reported.is_nearly_full)
+    rows.update(
+        replicas=reported.replicas,
+        is_reported_nearly_full=reported.is_nearly_full,
+        trash_count=reported.trash_count,
+        trash_since=reported.trash_since if reported.trash_count else None,
+    )
     if not reported.size_bytes:
         return problems
     rows.update(written_gib=-(-reported.used_bytes // GIB))

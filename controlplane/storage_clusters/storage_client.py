@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from uuid import UUID
 
 import grpc
@@ -10,6 +11,7 @@ from django.conf import settings
 
 from agents.protocol import storage_pb2 as pb
 from agents.protocol.storage_pb2_grpc import StorageStub
+from controlplane.kernel import clock
 from controlplane.kernel.db import forbid_transaction
 from controlplane.nodes.channels import channel_credentials
 from controlplane.nodes.pki import storage_server_name
@@ -23,7 +25,8 @@ log = logging.getLogger(__name__)
 TIMEOUT_S = 45.0  # an agent whose cluster is silent says so after twice its limit of 20 seconds
 POOLS_MAX = 100
 TEXTS_MAX = 20
-NUMBER_MAX = 2**63 - 1
+NUMBER_MAX, COUNT_MAX = 2**63 - 1, 2**31 - 1  # of columns
+UNIX_TIME_MAX = 2**32  # of what datetime takes
 
 
 def describe(cluster: StorageCluster, trust: pb.EnsureTrustRequest) -> ClusterReport:
@@ -80,6 +83,11 @@ def _text(text: str, length_max: int) -> str:
     return "".join(filter(str.isprintable, text))[:length_max]
 
 
+def _moment(unix_s: int) -> datetime | None:
+    """Return the moment of a Unix time, at most the present; None: 0."""
+    return min(clock.now(), datetime.fromtimestamp(min(unix_s, UNIX_TIME_MAX), UTC)) if unix_s else None
+
+
 def _pool(pool: pb.StoragePool) -> ReportedClusterPool:
     return ReportedClusterPool(
         name=pool.name,
@@ -87,4 +95,6 @@ def _pool(pool: pb.StoragePool) -> ReportedClusterPool:
         used_bytes=min(pool.used_bytes, NUMBER_MAX),
         replicas=min(pool.replicas, 32767),
         is_nearly_full=pool.is_nearly_full,
+        trash_count=min(pool.trash_count, COUNT_MAX) if pool.HasField("trash_count") else None,
+        trash_since=_moment(pool.trash_since_s),
     )

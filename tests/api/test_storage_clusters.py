@@ -1,5 +1,7 @@
 """Routes of storage clusters, and what routes of pools say of theirs."""
 
+from datetime import UTC, datetime
+
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import RBD, Node, Pool
 from controlplane.storage_clusters.cluster_pools import ReportedClusterPool
@@ -13,7 +15,8 @@ NEW = {"name": "ceph-1", "zone": "fr-idf-1", "address": "10.0.7.21:7447"}
 
 
 def reported(cluster_id: str) -> Pool:
-    pool = ReportedClusterPool("vms", 100 * 2**30, 3 * 2**30, replicas=3, is_nearly_full=True)
+    trash = {"trash_count": 2, "trash_since": datetime(2026, 5, 1, 12, tzinfo=UTC)}
+    pool = ReportedClusterPool("vms", 100 * 2**30, 3 * 2**30, replicas=3, is_nearly_full=True, **trash)
     row = StorageCluster.objects.get(pk=cluster_id)
     record_report(row, ClusterReport("ok", fsid=FSID, pools=(pool,), ceph_version="18.2.7"))
     return Pool.objects.get(engine=RBD)
@@ -51,6 +54,7 @@ def test_report_is_shown_with_pools_and_nodes(cloud: Cloud, operator: Caller) ->
     assert (shown["health"], shown["problem"], shown["fsid"]) == ("ok", "nearly-full", str(FSID))
     assert [each["name"] for each in shown["nodes"]] == [cloud.machine.row.name]
     amounts = {"capacity_gib": 100, "used_gib": 0, "written_gib": 3, "replicas": 3, "is_nearly_full": True}
+    amounts |= {"trash_count": 2, "trash_since": "2026-05-01T12:00:00Z"}
     assert shown["pools"] == [{"id": str(pool.pk), "name": "vms", **amounts}]
     of_pool = operator.get(f"/v1/pools/{pool.pk}").body
     assert (of_pool["engine"], of_pool["cluster"]) == ("rbd", {"id": cluster, "name": "ceph-1"})
@@ -71,6 +75,7 @@ def test_pools_are_listed_by_engine(cloud: Cloud, operator: Caller) -> None:
     }
     folder = names["folder"][0]
     assert (folder["is_nearly_full"], folder["cluster"], folder["written_gib"]) == (True, None, None)
+    assert (folder["trash_count"], folder["trash_since"]) == (None, None)
 
 
 def test_type_shows_the_zones_and_replicas_of_its_pool(cloud: Cloud, operator: Caller, api: Caller) -> None:

@@ -43,7 +43,8 @@ def test_pages_show_the_report(signed_in: SignIn, cloud: Cloud) -> None:
     cloud.machine.heartbeat()
     row = cluster(certificate_expires_at=clock.now())
     cluster("fresh")
-    pool = ReportedClusterPool("vms", 100 * 2**30, 3 * 2**30, replicas=3, is_nearly_full=True)
+    trash = {"trash_count": 2, "trash_since": clock.now()}
+    pool = ReportedClusterPool("vms", 100 * 2**30, 3 * 2**30, replicas=3, is_nearly_full=True, **trash)
     report = ClusterReport("degraded", fsid=FSID, pools=(pool,), health_problems=("OSD_DOWN: 1 osds down",))
     record_report(row, report)
     operator = signed_in("operator")
@@ -51,8 +52,10 @@ def test_pages_show_the_report(signed_in: SignIn, cloud: Cloud) -> None:
     assert "degraded" in everywhere and "without certificate" in everywhere and "vms" in everywhere
     page = operator.get(f"{URL}/ceph-1")
     text = text_of(page)
+    assert "2 removed volumes, the oldest since" in text
     assert "OSD_DOWN: 1 osds down" in text and "nearly full" in text and str(FSID) in text
     assert f'href="/platform/nodes/{cloud.machine.row.name}"'.encode() in page.content
     of_pool = operator.get(f"/platform/pools/{Pool.objects.get(engine=RBD).pk}")
+    assert "2 removed volumes, the oldest since" in text_of(of_pool)
     assert "Ceph RBD" in text_of(of_pool) and f'href="{URL}/ceph-1"'.encode() in of_pool.content
     assert "takes no new disks" in text_of(of_pool) and "Ceph RBD" in text_of(operator.get("/platform/pools"))

@@ -1,7 +1,7 @@
 """Storage clusters: what their agents report, the pools that come from it, and which nodes and disks may use them."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from agents.node.adapters.pools import Pools
 from controlplane.audit.models import AuditEntry
 from controlplane.catalog.models import VolumeType
 from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
 from controlplane.kernel.units import GIB
 from controlplane.nodes.models import Incident, Pool
 from controlplane.nodes.pools import nodes_with_pool
@@ -60,6 +61,24 @@ def test_report_is_recorded_with_its_pools(agent: FakeStorageAgent) -> None:
     reconciler.reconcile()
     assert Pool.objects.get(name="images").uuid == pool.uuid
     assert agent.incidents() == []
+
+
+def test_trash_is_recorded_by_pool(agent: FakeStorageAgent) -> None:
+    (pool,) = agent.description.pools
+    reconciler.reconcile()
+    assert (Pool.objects.get().trash_count, Pool.objects.get().trash_since) == (None, None), "an older agent"
+    for count, since_s, recorded in (
+        (2, 1_780_000_000, (2, datetime.fromtimestamp(1_780_000_000, UTC))),
+        (0, 5, (0, None)),
+    ):
+        pool.trash_count, pool.trash_since_s = count, since_s
+        reconciler.reconcile()
+        row = Pool.objects.get()
+        assert (row.trash_count, row.trash_since) == recorded
+    pool.trash_count, pool.trash_since_s = 2**32 - 1, 2**64 - 1  # of an agent that lies
+    reconciler.reconcile()
+    row = Pool.objects.get()
+    assert row.trash_count == 2**31 - 1 and row.trash_since is not None and row.trash_since <= clock.now()
 
 
 def test_problems_are_incidents_while_they_last(agent: FakeStorageAgent) -> None:

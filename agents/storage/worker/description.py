@@ -1,10 +1,12 @@
 """The cluster's state, for operators and for the placement of volumes."""
 
+from datetime import UTC
 from typing import Any
 
 import rbd
 
-from agents.storage.worker.cluster import NAMESPACE, Cluster
+from agents.storage.worker.cluster import Cluster
+from agents.storage.worker.names import is_id
 
 HEALTH = {"HEALTH_OK": "ok", "HEALTH_WARN": "degraded", "HEALTH_ERR": "error"}
 FULL = frozenset({"nearfull", "backfillfull", "full", "full_quota"})
@@ -19,25 +21,32 @@ def describe(cluster: Cluster, *, pools: list[str]) -> dict[str, object]:
     found = {each["pool_name"]: each for each in cluster.command("osd pool ls", detail="detail")}
     sizes = {each["name"]: each["stats"] for each in cluster.command("df", detail="detail")["pools"]}
     there = [pool for pool in pools if pool in found and "rbd" in found[pool]["application_metadata"]]
-    for pool in there:
-        _check_answers(cluster, pool)
+    trashes = {pool: trash_state(cluster, pool) for pool in there}
     problems = [*checks, *(NO_POOL.format(pool=pool) for pool in pools if pool not in there)]
     if not all(pool in sizes for pool in there):
         problems.append(NO_SIZES)
     return {
         "fsid": cluster.rados.get_fsid(),
         "monitors": cluster.monitors(),
-        "pools": [pool_state(found[pool], sizes.get(pool)) for pool in there],
+        "pools": [pool_state(found[pool], sizes.get(pool)) | trashes[pool] for pool in there],
         "health": HEALTH.get(health["status"], "error"),
         "problems": problems[:MAX_PROBLEMS],
         "ceph_version": cluster.command("version")["version"],
     }
 
 
-def _check_answers(cluster: Cluster, pool: str) -> None:
-    """Read something of the pool: monitors answer also while the disks are away."""
+def trash_state(cluster: Cluster, pool: str) -> dict[str, int]:
+    """Return how many volumes wait for their deletion, and since when (Unix time; 0: none waits).
+
+    It reads from the pool's disks: monitors answer also while these are away.
+    """
     with cluster.volumes(pool) as ioctx:
-        rbd.RBD().namespace_exists(ioctx, NAMESPACE)
+        removals = [each["deletion_time"] for each in rbd.RBD().trash_list(ioctx) if is_id(each["name"])]
+    since = min(removals, default=None)
+    return {
+        "trash_count": len(removals),
+        "trash_since_s": 0 if since is None else int(since.replace(tzinfo=UTC).timestamp()),
+    }
 
 
 def pool_state(pool: dict[str, Any], stats: dict[str, Any] | None) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from agents.lab.ceph import POOL, CephCluster
 from agents.node.locks import ResourceLocks
+from agents.protocol import storage_pb2 as pb
 from agents.storage.errors import ClusterFailed
 from agents.storage.flattening import Flattening
 from agents.storage.workers import Access, Workers
@@ -19,6 +21,8 @@ from tests.agents.storage.contents import await_flattening, damaged, digest, fil
 from tests.agents.storage.running import StorageAgent, as_node, as_worker
 from tests.agents.storage.test_openings import locks
 from tests.agents.storage.test_volumes import trash
+
+DAY_S = 24 * 3600
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -124,6 +128,7 @@ def test_snapshots_of_a_removed_volume_go(storage: StorageAgent, ceph: CephClust
 def test_trash_entry_with_a_later_deferment_is_kept(storage: StorageAgent, ceph: CephCluster) -> None:
     import rbd
 
+    from agents.storage.worker import description
     from agents.storage.worker import trash as worker_trash
 
     volume = filled(storage, ceph)
@@ -138,6 +143,9 @@ def test_trash_entry_with_a_later_deferment_is_kept(storage: StorageAgent, ceph:
         with as_worker(storage.config.access) as cluster:
             names = [image_id, f"{image_id}@{number}", f"{image_id}@{number + 1}", "0123456789ab"]
             assert worker_trash.erased(cluster, pool=POOL, names=names) == names[2:]
+            assert description.trash_state(cluster, POOL)["trash_count"] == len(trash(ceph)) > 0
+        (described,) = storage.stub().Describe(pb.DescribeRequest()).pools
+        assert described.trash_count > 0 and 0 <= time.time() - described.trash_since_s < DAY_S, "it is Unix time"
         rbd.RBD().trash_restore(ioctx, image_id, volume)
     assert len(storage.snapshots(volume)) == 1
 

@@ -43,6 +43,7 @@ POOLS = [
     Column(_("GiB used"), "used_gib"),
     Column(_("of"), "capacity_gib"),
     Column(_("nearly full"), "is_nearly_full", is_wide=True),
+    Column(_("in the trash"), "trash_count", is_wide=True),
     Column(_("instances"), "instance_count"),
     Column(_("volumes"), "volume_count"),
     Column(_("nodes without it"), "missing.*.name", is_wide=True),

@@ -29,9 +29,9 @@ class Pool(Model):
 
     `engine`: `folder`, a file system that they have mounted; `rbd`, a pool of a storage `cluster`. `used_gib`:
     allocated to disks. `is_nearly_full`: it takes no new disks. By Ceph's report, and null for folders: `written_gib`,
-    what is written of the capacity, also null where Ceph does not count it; `replicas`. `nodes`: reachable nodes that
-    have it now; `missing`: nodes that should have it and do not. `instance_count`: the instances whose root disk is in
-    it."""
+    what is written of the capacity, also null where Ceph does not count it; `replicas`; `trash_count`, removed volumes
+    whose data is not deleted yet, the oldest removed at `trash_since`. `nodes`: reachable nodes that have it now;
+    `missing`: nodes that should have it and do not. `instance_count`: the instances whose root disk is in it."""
 
     id: str
     name: str
@@ -45,6 +45,8 @@ class Pool(Model):
     written_gib: int | None
     replicas: int | None
     is_nearly_full: bool
+    trash_count: int | None
+    trash_since: datetime | None
     instance_count: int
     volume_count: int
     nodes: list[Named]

@@ -55,7 +55,10 @@ class StorageClusterIncident(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StorageClusterPool(Model):
-    """A pool of the cluster. `used_gib`: allocated to disks; `written_gib`: null where Ceph does not count it."""
+    """A pool of the cluster.
+
+    `used_gib`: allocated to disks; `written_gib`: null where Ceph does not count it. `trash_count`: removed volumes
+    whose data is not deleted yet, the oldest removed at `trash_since`; null where an older storage agent does not say."""
 
     id: str
     name: str
@@ -64,3 +67,5 @@ class StorageClusterPool(Model):
     written_gib: int | None
     replicas: int
     is_nearly_full: bool
+    trash_count: int | None
+    trash_since: datetime | None

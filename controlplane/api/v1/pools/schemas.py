@@ -29,9 +29,9 @@ class PoolOut(Out):
 
     `engine`: `folder`, a file system that they have mounted; `rbd`, a pool of a storage `cluster`. `used_gib`:
     allocated to disks. `is_nearly_full`: it takes no new disks. By Ceph's report, and null for folders: `written_gib`,
-    what is written of the capacity, also null where Ceph does not count it; `replicas`. `nodes`: reachable nodes that
-    have it now; `missing`: nodes that should have it and do not. `instance_count`: the instances whose root disk is in
-    it.
+    what is written of the capacity, also null where Ceph does not count it; `replicas`; `trash_count`, removed volumes
+    whose data is not deleted yet, the oldest removed at `trash_since`. `nodes`: reachable nodes that have it now;
+    `missing`: nodes that should have it and do not. `instance_count`: the instances whose root disk is in it.
     """
 
     id = serializers.UUIDField()
@@ -46,6 +46,8 @@ class PoolOut(Out):
     written_gib = serializers.IntegerField(allow_null=True)
     replicas = serializers.IntegerField(allow_null=True)
     is_nearly_full = serializers.BooleanField()
+    trash_count = serializers.IntegerField(allow_null=True)
+    trash_since = serializers.DateTimeField(allow_null=True)
     instance_count = serializers.SerializerMethodField()
     volume_count = serializers.SerializerMethodField()
     nodes = serializers.SerializerMethodField()

@@ -21,13 +21,19 @@ class StorageClusterIn(In):
 
 
 class StorageClusterPoolOut(NamedOut):
-    """A pool of the cluster. `used_gib`: allocated to disks; `written_gib`: null where Ceph does not count it."""
+    """A pool of the cluster.
+
+    `used_gib`: allocated to disks; `written_gib`: null where Ceph does not count it. `trash_count`: removed volumes
+    whose data is not deleted yet, the oldest removed at `trash_since`; null where an older storage agent does not say.
+    """
 
     capacity_gib = serializers.IntegerField()
     used_gib = serializers.IntegerField()
     written_gib = serializers.IntegerField(allow_null=True)
     replicas = serializers.IntegerField()
     is_nearly_full = serializers.BooleanField()
+    trash_count = serializers.IntegerField(allow_null=True)
+    trash_since = serializers.DateTimeField(allow_null=True)
 
 
 class StorageClusterOut(Out):
