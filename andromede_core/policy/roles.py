@@ -20,7 +20,7 @@ A public address brings the edge of the network to the zone, and no data.
 
 A live migration takes all data of the guest to its destination, which has the roles of a creation there. Its source
 gets nothing: it only gets a permit to send, so data can always move away. An evacuation of a fenced node has the same
-roles at any destination: no rule is weaker because of a failure.
+roles at any destination: no rule is weaker because of a failure. A relocation is a cold migration to another zone.
 """
 
 from collections.abc import Mapping
@@ -50,6 +50,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "instance.migrate": _WHOLE,
     "instance.migrate-out": (),
     "instance.evacuate": _WHOLE,
+    "instance.relocate": _WHOLE,
     "instance.reboot": _WHOLE,
     "instance.reset": _WHOLE,
     "port.attach": _WHOLE,
@@ -71,7 +72,12 @@ GIVEN_ROLES: frozenset[Role] = frozenset(role for roles in ROLES_OF.values() for
 # The operation that a permit for another action is a part of.
 PART_OF: Mapping[str, str] = {"instance.migrate-out": "instance.migrate"}
 # Operations by themselves that may be a part of another one, too: a volume that binds at first use is made then.
-ALSO_PART_OF: Mapping[str, tuple[str, ...]] = {"volume.create": ("volume.attach", "instance.create")}
+# A relocation is permitted as the migration that it is on both nodes.
+ALSO_PART_OF: Mapping[str, tuple[str, ...]] = {
+    "volume.create": ("volume.attach", "instance.create"),
+    "instance.migrate": ("instance.relocate",),
+    "instance.migrate-out": ("instance.relocate",),
+}
 # These operations themselves are always allowed: clauses only apply to what their undo gives back.
 CHECKED_WHEN_UNDONE = frozenset({"volume.detach"})
 

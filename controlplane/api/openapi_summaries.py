@@ -32,6 +32,8 @@ OTHERS = {
     "instance_tunnel_open": "Open a tunnel to a TCP port of an instance",
     "instance_console_log": "Read the console log of an instance",
     "instance_metrics": "Show the metrics of an instance",
+    "instance_relocate": "Relocate a stopped instance to another zone",
+    "instance_relocation_plan": "Plan the relocation of an instance",
     "instance_migrate": "Migrate an instance to another node, live or cold",
     "instance_migrate_cancel": "Cancel the migration of an instance",
     "instance_migration_plan": "Plan the migration of an instance",

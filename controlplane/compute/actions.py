@@ -21,6 +21,7 @@ STATES: Mapping[str, tuple[str, ...]] = {
     "reboot": ("active",),
     "reset": ("active",),
     "resize": ("stopped",),
+    "relocate": ("stopped",),
     "rebuild": ("active", "stopped"),
     "attach": ("active", "stopped"),
     "detach": ("active", "stopped"),
@@ -36,8 +37,8 @@ RESTARTS = ("instance.reboot", "instance.reset")
 STARTS = ("instance.start", *RESTARTS)
 REPLACE_ROOT = frozenset({"rebuild"})
 NEED_SNAPSHOTS = frozenset({"snapshot"})
-MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
-MOVES = (MOVE, EVACUATION)
+MOVE, EVACUATION, RELOCATION = "instance.migrate", "instance.evacuate", "instance.relocate"
+MOVES = (MOVE, EVACUATION, RELOCATION)
 
 
 def require_instance_state(instance: Instance, action: str) -> None:
@@ -63,6 +64,16 @@ def require_not_migrating(instance: Instance) -> None:
     """Raise Busy while the instance migrates. A caller that holds its row lock keeps it on its node."""
     holds = ResourceLock.objects.filter(resource_id=instance.pk, operation__kind__in=MOVES).select_related("operation")
     for hold in holds:
+        raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
+
+
+def require_not_relocating(instance_id: UUID) -> None:
+    """Raise Busy while the instance moves to another zone. A caller that holds the lock of a port of it prevents that.
+
+    The request locks the ports of the instance, and checks what is routed to them.
+    """
+    holds = ResourceLock.objects.filter(resource_id=instance_id, operation__kind=RELOCATION)
+    for hold in holds.select_related("operation"):
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
 

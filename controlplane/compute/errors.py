@@ -32,6 +32,12 @@ class InstanceNotMovable(Conflict):
     detail = "The instance cannot be migrated to another node: {reason}"
 
 
+class InstanceNotRelocatable(Conflict):
+    code = "compute.instance.not_relocatable"
+    title = "Cannot be relocated"
+    detail = "The instance cannot be relocated to the zone {zone}: {reason}"
+
+
 class InstanceNotRestarted(Conflict):
     code = "compute.instance.not_started_again"
     title = "Not restarted"

@@ -1,7 +1,7 @@
 """Migration requests: instances that change their node. workflows/instance_migrate.py carries them out.
 
 A live or cold migration sends memory and disks. Evacuations from a fenced node are requested in
-node_lifecycle/recovery/evacuation.py.
+node_lifecycle/recovery/evacuation.py, cold migrations to another zone in relocation.py.
 
 Operators request a migration; policies decide about the destination as at creation. The instance takes its volumes
 along and stays in its zone, since its networks do.
@@ -9,6 +9,7 @@ along and stays in its zone, since its networks do.
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -16,17 +17,19 @@ from django.db.models import Max, Model, QuerySet
 
 from andromede_core.documents.messages import Message
 from controlplane.audit.services import audit_entry, record
-from controlplane.compute.actions import EVACUATION, MOVE
+from controlplane.compute.actions import EVACUATION, MOVE, RELOCATION
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.errors import InstanceNotMovable, MigrationNotFound
 from controlplane.compute.instance_changes import instance_lock
-from controlplane.compute.models import EVACUATE, MOVING, Attachment, Instance, MigratedVolume, Migration
+from controlplane.compute.models import EVACUATE, MOVING, RELOCATE, Attachment, Instance, MigratedVolume, Migration
 from controlplane.compute.services import root_pools
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.network.models import Port
+from controlplane.network.mtu import mtu_zones_of_instance
 from controlplane.network.node_needs import node_needs
 from controlplane.network.port_rules import FILTERS
+from controlplane.network.routed_zones import zones_of_instance
 from controlplane.nodes.models import AUTO_CONVERGE, Node
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, ResourceLock
@@ -125,7 +128,7 @@ def instance_migrate(
     _check(instance)
     migration = Migration(instance=instance, source=instance.node, requested_destination=node, reason=reason)
     placement.check_placement(replace(migration_request(migration), move=None))
-    return _write(actor, migration, options)
+    return migration_write(actor, migration, options)
 
 
 def read_instance(instance_id: UUID) -> Instance:
@@ -154,19 +157,33 @@ def migration_request(migration: Migration) -> PlacementRequest:
     instance = migration.instance
     volumes = Volume.objects.filter(attachment__instance=instance).select_related("pool")
     request = instance_with_volumes_request(
-        instance, [volume.pk for volume in volumes], operation=operation_kind(migration)
+        instance, [volume.pk for volume in volumes], operation=placement_operation(migration)
     )
     shared = [*root_pools(instance), *(requirement for volume in volumes for requirement in pool_requirements(volume))]
     return replace(
         request,
         disk_gib=request.disk_gib + sum(volume.size_gib for volume in volumes if volume.pool is None),
         pools=tuple(dict.fromkeys(shared)),
-        zones=(migration.source.zone_id,),
+        zones=(_zone_of(migration),),
         traits=request.traits.union(_migration_traits(migration), *(volume.limits.traits for volume in volumes)),
         host=str(migration.requested_destination_id) if migration.requested_destination_id else None,
         excluded=(migration.source_id,),
         move=migration.pk,
+        **_network_conditions(migration),
     )
+
+
+def _zone_of(migration: Migration) -> str:
+    """Return the zone of the destination."""
+    return migration.requested_zone_id or migration.source.zone_id
+
+
+def _network_conditions(migration: Migration) -> dict[str, Any]:
+    """Return the conditions of the networks on another zone. Those on the zone of the instance hold already."""
+    if migration.kind != RELOCATE:
+        return {}
+    instance_id = migration.instance_id
+    return {"routed_to": zones_of_instance(instance_id), "mtu_zones": mtu_zones_of_instance(instance_id)}
 
 
 def _migration_traits(migration: Migration) -> frozenset[str]:
@@ -191,18 +208,27 @@ def cpu_traits(node: Node) -> frozenset[str]:
 
 def operation_kind(migration: Migration) -> str:
     """Return the kind of the migration's operation."""
+    return {EVACUATE: EVACUATION, RELOCATE: RELOCATION}.get(migration.kind, MOVE)
+
+
+def placement_operation(migration: Migration) -> str:
+    """Return the operation that is decided and permitted.
+
+    A relocation does on nodes what a migration does, so agents of the last release take part.
+    """
     return EVACUATION if migration.kind == EVACUATE else MOVE
 
 
 def migrated_volume_request(part: MigratedVolume) -> PlacementRequest:
     """Return the placement request for a volume that migrates with its instance."""
     holder = DataSource(part.migration.instance_id, part.volume.project)
-    request = attached_volume_request(part.volume, holder, operation=operation_kind(part.migration))
+    request = attached_volume_request(part.volume, holder, operation=placement_operation(part.migration))
     return replace(request, move=part.pk, pools=pool_requirements(part.volume))
 
 
 @transaction.atomic
-def _write(actor: Actor, migration: Migration, options: MigrationOptions) -> Operation:
+def migration_write(actor: Actor, migration: Migration, options: MigrationOptions) -> Operation:
+    """Write the migration, with its operation."""
     instance = migration.instance
     state_before = instance.state
     instance_lock(instance)
@@ -238,7 +264,7 @@ def _operation_request(
     size_gib = instance.memory_mib // 1024 + sum(disks_gib)
     usual = LIMIT + size_gib * LIMIT_PER_GIB
     return OperationRequest(
-        MOVE,
+        operation_kind(migration),
         instance.project_id,
         affected_ids(instance),
         {
@@ -247,6 +273,7 @@ def _operation_request(
             "volumes": [str(part.pk) for part in parts],
             "convergence": options.convergence,
             "boots_from_volume": instance.boot_volume_id is not None,
+            "zone": migration.requested_zone_id,
             "stays_in_clusters": is_off(instance) and _is_in_clusters(instance, parts),
             "attachments": [str(each) for each in plugged],
         },

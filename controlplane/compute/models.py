@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from controlplane.catalog.io_limits import IoLimits
-from controlplane.catalog.models import DEFAULT_MAX_VOLUMES, LOCAL, Image, VolumeType
+from controlplane.catalog.models import DEFAULT_MAX_VOLUMES, LOCAL, Image, VolumeType, Zone
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
@@ -225,11 +225,12 @@ MIGRATION = machine(
 MOVING = ("placing", "preparing", "moving", "arrived")
 
 
-MIGRATE, EVACUATE = "migrate", "evacuate"
+MIGRATE, EVACUATE, RELOCATE = "migrate", "evacuate", "relocate"
 
 
 class Migration(BaseModel):
-    """A guest that changes its node: sent live or cold (`kind` migrate), or evacuated from a fenced node (evacuate).
+    """A guest that changes its node: sent live or cold (`kind` migrate), sent cold to another zone (relocate), or
+    evacuated from a fenced node (evacuate).
 
     Until the guest has arrived, everything it has at the destination belongs to this row: its id is the consumer of the
     allocation there, and MigratedVolume.id that of a volume's. Triggers allow no evacuation from a node that is not
@@ -245,10 +246,10 @@ class Migration(BaseModel):
     | failed    | the guest runs at its source as before, or is still down (`error`) |
     | cancelled | the same, on request |
 
-    `requested_destination`: the only node allowed by the request. `generation`: above all that any node knows of the
-    guest and its resources; everything at the destination has it, and at the end all of their rows. `uri`: where the
-    source connects to the destination. `pause_ms`: how long the guest was paused. Sizes are of memory and disks
-    together.
+    `requested_destination`: the only node allowed by the request. `requested_zone`: of a relocation. `generation`:
+    above all that any node knows of the guest and its resources; everything at the destination has it, and at the end
+    all of their rows. `uri`: where the source connects to the destination. `pause_ms`: how long the guest was paused.
+    Sizes are of memory and disks together.
     """
 
     kind = models.CharField(max_length=8, default=MIGRATE, db_default=MIGRATE)
@@ -257,6 +258,9 @@ class Migration(BaseModel):
     source = models.ForeignKey(Node, models.PROTECT, related_name="+")
     destination = models.ForeignKey(Node, models.PROTECT, null=True, related_name="+")
     requested_destination = models.ForeignKey(Node, models.PROTECT, null=True, related_name="+", db_column="wished_id")
+    requested_zone = models.ForeignKey(
+        Zone, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     state = models.CharField(max_length=16, default=MIGRATION.initial)
     generation = models.PositiveBigIntegerField()
     uri = models.CharField(max_length=255, blank=True)
@@ -275,8 +279,13 @@ class Migration(BaseModel):
             ),
             models.CheckConstraint(condition=Q(state__in=MIGRATION.moves), name="compute_migration_state"),
             models.CheckConstraint(
-                condition=Q(kind=MIGRATE) | Q(kind=EVACUATE) & ~Q(state__in=["moving", "arrived"]),
+                condition=Q(kind__in=[MIGRATE, RELOCATE]) | Q(kind=EVACUATE) & ~Q(state__in=["moving", "arrived"]),
                 name="compute_migration_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=RELOCATE, requested_zone__isnull=False)
+                | ~Q(kind=RELOCATE) & Q(requested_zone__isnull=True),
+                name="compute_migration_requested_zone",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["placing", "failed", "cancelled"]) | Q(destination__isnull=False),

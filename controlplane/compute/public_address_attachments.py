@@ -16,6 +16,7 @@ from django.db import transaction
 from andromede_core.documents.messages import Message
 from andromede_core.permits.network_ports import MAX_ADDRESSES
 from controlplane.audit.services import record
+from controlplane.compute.actions import require_not_relocating
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_placement_request
 from controlplane.identity.actor import Actor
@@ -83,8 +84,7 @@ def public_address_attach(actor: Actor, address: PublicAddress, request: AttachR
     if port.instance_id is None:
         return _attach(actor, address, request, {})
     instance = Instance.objects.select_related("node").get(pk=port.instance_id)
-    if instance.node is not None:
-        require_zone({address.ip: address.pool.zone_id}, instance.node.zone_id)
+    _require_zone_of(address, instance.pk)
     placement_request = instance_placement_request(instance, operation=ATTACH)
     taken = placement.check_current_node(placement_request)
     with transaction.atomic():
@@ -100,6 +100,9 @@ def _attach(
     port_lock(port)
     if port.instance_id != decided_for:
         raise NoAllocation()
+    if port.instance_id is not None:
+        require_not_relocating(port.instance_id)
+        _require_zone_of(address, port.instance_id)
     public_address_lock(address)
     _require_movable(address, request)
     former, egress = address.port, egress_of(address)
@@ -124,6 +127,13 @@ def _attach(
     losers = [former] if former is not None and former.pk != port.pk else []
     request_publication(address, port, *losers)
     return address
+
+
+def _require_zone_of(address: PublicAddress, instance_id: UUID) -> None:
+    """Raise RoutedElsewhere unless the address is routed to the zone where the instance is now."""
+    instance = Instance.objects.select_related("node").only("node__zone").get(pk=instance_id)
+    if instance.node is not None:
+        require_zone({address.ip: address.pool.zone_id}, instance.node.zone_id)
 
 
 def _require_movable(address: PublicAddress, request: AttachRequest) -> None:

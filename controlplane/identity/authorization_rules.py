@@ -230,6 +230,7 @@ RESOURCES = {
         },
     ),
     **rules_of("instances", {"instance_metrics": (READ, METADATA)}),
+    **rules_of("instances", {"instance_relocate": (ACT, MEMBERS), "instance_relocation_plan": (READ, METADATA)}),
     **rules_of("jwks", {"jwks_get": (READ, PUBLIC)}),
     **rules_of(
         "instances",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, transaction
@@ -374,9 +374,7 @@ def raise_refusal(request: PlacementRequest, taken: PlacementResult, *, here: st
         NoPlace: a zone is admitted, and its nodes are refused for another reason than capacity.
     """
     decision, evidence = rows(request, taken)
-    document = decision.document
-    if request.excluded:
-        document = restrict_to_zones(document, request.zones, away_from=[str(node) for node in request.excluded])
+    document = _explained(request, decision.document)
     kind = _refusal(request, taken.decision)
     clauses = _failing_in(here, taken.decision) if kind is PolicyUnsatisfiable else []
     explain = partial(against, document, here) if clauses else partial(tenant, document)
@@ -389,6 +387,20 @@ def raise_refusal(request: PlacementRequest, taken: PlacementResult, *, here: st
     error.on_persist = partial(_insert, taken, decision, evidence)
     error.keep()
     raise error
+
+
+def _explained(request: PlacementRequest, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the decision for its explanation: of a consumer that migrates, only the zones that it asks for."""
+    if not request.excluded:
+        return document
+    return restrict_to_zones(document, request.zones, away_from=[str(node) for node in request.excluded])
+
+
+def refusal_of(request: PlacementRequest, taken: PlacementResult) -> Mapping[str, object]:
+    """Return the refusal as the document of the error that `raise_refusal` raises. Nothing is stored."""
+    document = _explained(request, core.as_document(taken.decision))
+    facts = {"explanation": " ".join(tenant(document)), "explanation_fr": " ".join(tenant(document, "fr"))}
+    return _refusal(request, taken.decision)(**facts).as_document()
 
 
 def _failing_in(zone_id: str, decision: core.Decision) -> list[str]:

@@ -356,7 +356,8 @@ def _arrive(migration: Migration) -> None:
     Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **observed)
     resend_metadata(instance.pk)
     assert migration.destination is not None
-    request_announcements(migration.destination.zone_id)
+    for zone in {migration.source.zone_id, migration.destination.zone_id}:
+        request_announcements(zone)
     raise_generations(migration)
     move(migration, MIGRATION, "arrived", arrived_at=now)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from andromede_core.documents.messages import Message
-from controlplane.catalog.selectors import flavor_get, image_get, usable_image
+from controlplane.catalog.selectors import flavor_get, image_get, usable_image, zone_get
 from controlplane.catalog.services import image_import_retry
 from controlplane.catalog.volume_types import usable_root_type, usable_volume_type
 from controlplane.compute import services as compute
@@ -19,6 +19,7 @@ from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.recreate import instance_recreate
+from controlplane.compute.relocation import instance_relocate
 from controlplane.compute.resize import instance_resize
 from controlplane.compute.selectors import instance_get
 from controlplane.compute.services import NewAttachments
@@ -124,6 +125,10 @@ def _instance_resize(request: RetryRequest) -> Operation:
     return instance_resize(request.actor, request.instance, flavor=flavor)
 
 
+def _instance_relocate(request: RetryRequest) -> Operation:
+    return instance_relocate(request.actor, request.instance, zone=zone_get(request.argument("zone")))
+
+
 def _power(change: Callable[[Actor, Instance], Operation]) -> Callable[[RetryRequest], Operation]:
     return lambda request: change(request.actor, request.instance)
 
@@ -197,6 +202,7 @@ RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "instance.power-off": RetryHandler("instance_power_off", _power(compute.instance_power_off)),
     "instance.reboot": RetryHandler("instance_reboot", _power(compute.instance_reboot)),
     "instance.reset": RetryHandler("instance_reset", _power(compute.instance_reset)),
+    "instance.relocate": RetryHandler("instance_relocate", _instance_relocate),
     "instance.resize": RetryHandler("instance_resize", _instance_resize),
     "instance.shutdown": RetryHandler("instance_shutdown", _power(compute.instance_shutdown)),
     "instance.start": RetryHandler("instance_start", _power(compute.instance_start)),

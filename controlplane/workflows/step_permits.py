@@ -15,6 +15,7 @@ from uuid import UUID
 from agents.protocol import agent_pb2 as pb
 from andromede_core.policy.roles import PART_OF
 from controlplane.catalog.models import Image
+from controlplane.compute.actions import MOVE, RELOCATION
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.instance_snapshots import snapshots_placement_request
 from controlplane.compute.migration import migration_request
@@ -172,7 +173,7 @@ def _authorize(
     """
     agent_client.require_not_abandoned(authorization.node)
     require_in_service(authorization.node, operation.kind)
-    part = part or Part(operation.kind)
+    part = part or Part(_usual_op(operation))
     key = PermitKey(operation, part.op, authorization.node.pk, generation, part.resource_id)
     issued = permits.find_valid(key)
     if issued is None:
@@ -193,6 +194,11 @@ def _authorize(
     )
 
 
+def _usual_op(operation: Operation) -> str:
+    """Return the action of the operation's permits: a relocation is permitted as the migration that it is on nodes."""
+    return MOVE if operation.kind == RELOCATION else operation.kind
+
+
 def _decision(key: PermitKey, make_request: Callable[[], PlacementRequest], authorization: CallAuthorization) -> UUID:
     """Return the decision of the operation's claim, or a new one."""
     operation = key.operation
@@ -209,7 +215,7 @@ def request_permit_ahead(
 ) -> None:
     """Request the next step's permit as soon as the allocation exists: the signer works while rows are written."""
     permits.request_permit(
-        PermitKey(operation, op or operation.kind, allocation.node_id, generation),
+        PermitKey(operation, op or _usual_op(operation), allocation.node_id, generation),
         decide=lambda: allocation.decision_id,
     )
 

@@ -15,6 +15,7 @@ from tests.world import Cloud, make_flavor
 WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
 BODIES: dict[str, Any] = {
     "resize": {"flavor": "small"},
+    "relocate": {"zone": "de-fra-1"},
     "rebuild": {"image": "tiny"},
     "snapshot": {"name": "then", "volumes": ["kept"]},
 }
@@ -31,6 +32,7 @@ def instance(api: Caller, cloud: Cloud, volume: Volume) -> Instance:
         finish(api.post("volumes", {"name": name, "size_gib": 1, "near_instance": "web"}))
         finish(api.post("instances/web/attachments", {"volume": name}))
     in_cluster(Volume.objects.get(name="kept"))
+    cloud.world.add_machine("de-fra-1")
     return Instance.objects.get(pk=created["id"])
 
 
@@ -39,11 +41,23 @@ def tried(api: Caller, action: str) -> Answer:
         return api.post("instances/web/attachments?dry_run=true", {"volume": "data"})
     if action == "detach":
         return api.delete("instances/web/attachments/held?dry_run=true")
+    if action == "relocate":
+        return relocated(api)
     if action in ("attach-port", "detach-port"):
         verb = action.removesuffix("-port")
         body = {"instance": "web"} if verb == "attach" else None
         return api.post(f"ports/{'free' if body else 'plugged'}/actions/{verb}?dry_run=true", body)
     return api.post(f"instances/web/actions/{action}?dry_run=true", BODIES.get(action))
+
+
+def relocated(api: Caller) -> Answer:
+    """Try to relocate the instance, as if the volume that is in a pool were not."""
+    kept = Volume.objects.filter(name="kept")
+    pool = kept.get().pool
+    kept.update(pool=None)
+    answer = api.post("instances/web/actions/relocate?dry_run=true", BODIES["relocate"])
+    kept.update(pool=pool)
+    return answer
 
 
 def allowed(api: Caller) -> dict[str, Any]:
@@ -53,7 +67,8 @@ def allowed(api: Caller) -> dict[str, Any]:
 @pytest.mark.parametrize("state", [state for state in INSTANCE.moves if state != "deleted"])
 @pytest.mark.parametrize("is_deleting", [False, True])
 def test_allowed_actions_agree_with_the_answers(api: Caller, instance: Instance, state: str, is_deleting: bool) -> None:
-    Instance.objects.filter(pk=instance.pk).update(state=state, is_deleting=is_deleting)
+    power = {"power_state": "off"} if state == "stopped" else {}
+    Instance.objects.filter(pk=instance.pk).update(state=state, is_deleting=is_deleting, **power)
     actions = allowed(api)
     assert list(actions) == list(STATES)
     for action, stated in actions.items():

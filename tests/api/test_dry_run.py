@@ -33,6 +33,7 @@ BODIES: dict[str, Any] = {
     "instance_console_open": {"kind": "vnc"},
     "instance_tunnel_open": {"tcp_port": 22},
     "instance_resize": {"flavor": "large"},
+    "instance_relocate": {"zone": "de-fra-1"},
     "instance_rebuild": {"image": "tiny"},
     "instance_snapshot": {"name": "new", "volumes": ["disk"]},
     "announcer_create": {"name": "new", "zone": "fr-idf-1", "address": "10.0.7.12:7445"},
@@ -145,9 +146,11 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     User.objects.filter(pk=suspended.pk).update(suspended_at=clock.now())
     otto = user_create(email="otto@example.org", is_operator=True)
     of_otto = token_issue(otto, project=None, name="otto", role="", lifetime=timedelta(days=1))[0]
+    cloud.world.add_machine("de-fra-1")
     registered = operator.send("POST", f"/{key.path}", (key.body or "").encode(), content_type="application/json")
     return {
         "instance_resize": {"instance": "idle"},
+        "instance_relocate": {"instance": "idle"},
         "instance_start": {"instance": "idle"},
         "officer_key_revoke": {"officer_key": registered.body["id"]},
         "network_delete": {"network": "spare"},

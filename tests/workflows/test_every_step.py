@@ -15,6 +15,7 @@ from controlplane.compute.attachments import volume_detach
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
+from controlplane.compute.relocation import instance_relocate
 from controlplane.compute.resize import instance_resize
 from controlplane.compute.volume_moves import volume_move
 from controlplane.identity.actor import SYSTEM
@@ -165,6 +166,21 @@ def migrate(cloud: Cloud) -> Ask:
     instance = make_attached(cloud).instance
     cloud.world.add_machine(cloud.machine.row.zone_id)
     return lambda: instance_migrate(SYSTEM, instance)
+
+
+def relocate(cloud: Cloud) -> Ask:
+    """With a volume of its node, to a node in another zone."""
+    instance = make_attached(cloud).instance
+    done(compute.instance_power_off(cloud.tenant.actor, instance))
+    zone = cloud.world.add_machine("de-fra-1").row.zone
+    return lambda: instance_relocate(cloud.tenant.actor, instance, zone=zone)
+
+
+def relocate_with_boot_volume(cloud: Cloud) -> Ask:
+    instance = make_booted(cloud)
+    done(compute.instance_power_off(cloud.tenant.actor, instance))
+    zone = cloud.world.add_machine("de-fra-1").row.zone
+    return lambda: instance_relocate(cloud.tenant.actor, instance, zone=zone)
 
 
 def migrate_with_boot_volume(cloud: Cloud) -> Ask:
@@ -376,6 +392,7 @@ CASES = (
     Case("instance.rebuild", rebuild_stopped, ("image", "root-disk", "define", "old-root-disk")),
     Case("instance.resize", resize, ("place", "define", "grow-disk")),
     Case("instance.migrate", migrate, MIGRATE_STEPS),
+    Case("instance.relocate", relocate, MIGRATE_STEPS),
     Case("instance.evacuate", evacuate, EVACUATE_STEPS),
     Case("instance.delete", delete, ("guest", "volumes", "ports", "root-disk")),
     Case("port.attach", attach_port, ("port", "plug")),
@@ -418,6 +435,11 @@ FROM_VOLUME = (
     Case(
         "instance.migrate",
         migrate_with_boot_volume,
+        ("place", "images", "volume-0", "port-0", "expect", "move", "settle", "clear-source"),
+    ),
+    Case(
+        "instance.relocate",
+        relocate_with_boot_volume,
         ("place", "images", "volume-0", "port-0", "expect", "move", "settle", "clear-source"),
     ),
     Case(

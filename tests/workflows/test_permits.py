@@ -25,7 +25,7 @@ from andromede_core.policy.roles import (
     TAKING_NOTHING,
 )
 from controlplane.compute.attachments import volume_detach
-from controlplane.compute.models import Attachment
+from controlplane.compute.models import Attachment, Migration
 from controlplane.kernel import clock, wakeups
 from controlplane.nodes import agent_client, channels, trust_documents
 from controlplane.nodes.errors import NodeRefused
@@ -178,6 +178,8 @@ def op_of(operation: Operation, message: Any) -> str:
     is_plug = isinstance(message, pb.EnsureAttachmentRequest)
     if operation.args.get("is_first_use") and not is_plug:
         return "volume.create"
+    if operation.kind == "instance.relocate":
+        return "instance.migrate"
     is_volume = isinstance(message, pb.EnsureVolumeRequest) and UUID(message.subject.id) in made_with(operation)
     return "volume.create" if is_volume else operation.kind
 
@@ -197,8 +199,10 @@ def assert_permitted(operation: Operation, message: Any) -> None:
         assert permit.op == op_of(operation, message)
     assert row.decision is not None
     assert row.decision.is_admitted
-    assert permit.zone in row.decision.admitted_zones
-    assert (permit.peer is not None) == (operation.kind == "instance.migrate")
+    is_sent_away = permit.op in PART_OF and operation.kind == "instance.relocate"
+    zone = Migration.objects.get(operation_id=operation.pk).requested_zone_id if is_sent_away else permit.zone
+    assert zone in row.decision.admitted_zones
+    assert (permit.peer is not None) == (operation.kind in ("instance.migrate", "instance.relocate"))
     assert permit.decision == str(row.decision_id)
     assert row.decision.created_at >= operation.created_at, "of its own"
 
@@ -237,8 +241,9 @@ def test_every_guarded_call_of_a_workflow_has_a_permit(cloud: Cloud, case: Case,
     assert bool(given) == (is_given and case.kind not in OF_CLUSTERS)
     parts = (part for part, whole in PART_OF.items() if whole == operation.kind)
     first_uses = 1 if operation.args.get("is_first_use") else len(operation.args.get("first_uses", ()))
-    made = [op for op, wholes in ALSO_PART_OF.items() if operation.kind in wholes] * first_uses
-    wanted = [operation.kind, *parts, *made, *TWO_GENERATIONS & {operation.kind}] if is_given else []
+    made = [op for op, wholes in ALSO_PART_OF.items() if operation.kind in wholes]
+    own = [operation.kind, *made * first_uses] if operation.kind != "instance.relocate" else made
+    wanted = [*own, *parts, *TWO_GENERATIONS & {operation.kind}] if is_given else []
     ops = sorted(Permit.objects.filter(operation_id=operation.pk).values_list("op", flat=True))
     assert ops == sorted(wanted), "one for all its calls on a node with one generation"
 

@@ -27,6 +27,7 @@ NOUNS = (
     "images",
     "incidents",
     "instance_migrations",
+    "instance_relocations",
     "invitations",
     "maintenance",
     "me",

@@ -169,6 +169,7 @@ def instances(story: SampleCloud) -> None:
     story.done(book.show(ada, "instance_resize"))
     story.done(book.show(ada, "instance_rebuild"))
     story.done(book.do(ada, "instance_start"))
+    relocations(story)
     attachments(story)
     ports(story)
     public_addresses(story)
@@ -348,6 +349,19 @@ def moves(story: SampleCloud) -> None:
     assert follow(Operation.objects.get(pk=begun)).state == "succeeded"
     book.show(oscar, "instance_migration_list", instance=instance, query={"state": "done"})
     recover(story, instance)
+
+
+def relocations(story: SampleCloud) -> None:
+    """Show the relocation of an instance to another zone; it is cancelled, and the instance runs on where it was."""
+    book, ada = story.book, story.ada
+    story.done(book.do(ada, "instance_power_off"))
+    machine = story.world.add_machine("fr-idf-2", name="par-9")
+    book.show(ada, "instance_relocation_plan")
+    begun = book.show(ada, "instance_relocate").operation["id"]
+    book.do(ada, "operation_cancel", operation=begun)
+    assert follow(Operation.objects.get(pk=begun)).state == "cancelled"
+    Node.objects.filter(pk=machine.row.pk).update(admin_state="retired")
+    story.done(book.do(ada, "instance_start"))
 
 
 def recover(story: SampleCloud, instance: str) -> None:

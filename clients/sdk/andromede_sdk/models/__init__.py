@@ -92,6 +92,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
     from andromede_sdk.models.instances import Migration as Migration
     from andromede_sdk.models.instances import MigrationPlan as MigrationPlan
+    from andromede_sdk.models.instances import RelocationPlan as RelocationPlan
+    from andromede_sdk.models.instances import RelocationZone as RelocationZone
     from andromede_sdk.models.instances import Tunnel as Tunnel
     from andromede_sdk.models.invitations import Invitation as Invitation
     from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
@@ -422,6 +424,8 @@ PLACES = {
     "RecoveryCodes": "andromede_sdk.models.common",
     "RecoveryPlan": "andromede_sdk.models.nodes",
     "Region": "andromede_sdk.models.regions",
+    "RelocationPlan": "andromede_sdk.models.instances",
+    "RelocationZone": "andromede_sdk.models.instances",
     "Removal": "andromede_sdk.models.operations",
     "RequestRecord": "andromede_sdk.models.common",
     "Residency": "andromede_sdk.models.resources",

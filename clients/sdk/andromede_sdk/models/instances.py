@@ -20,7 +20,7 @@ class Action(Model):
 
     `snapshot` is allowed if any disk can have snapshots; a request without `volumes` is refused if one of them cannot."""
 
-    name: str  # start, shutdown, power-off, reboot, reset, resize, rebuild, attach, detach, attach-port, detach-
+    name: str  # start, shutdown, power-off, reboot, reset, resize, relocate, rebuild, attach, detach, attach-por
     is_allowed: bool
     problem: Error | None
 
@@ -220,6 +220,32 @@ class MigrationPlan(Model):
     node: Named | None
     is_off: bool
     nodes: list[Named]
+    reasons: list[Error]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RelocationPlan(Model):
+    """Preview of a relocation.
+
+    `zone`: the present one; null: none. `zones`: all others. `copied_gib`: of disks that are sent to the other zone
+    and then erased in this one; the instance stays off meanwhile. Its id, name, labels, classifications, policies,
+    volumes and addresses in private networks stay. In the other zone it reaches only those on its networks that are
+    there, too: no frame goes from zone to zone. `egress_networks`: its networks with an egress address in the present
+    zone, which it leaves."""
+
+    instance: Named
+    zone: str | None
+    copied_gib: int
+    egress_networks: list[str]
+    zones: list[RelocationZone]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RelocationZone(Model):
+    """A possible zone. `reasons`: why it does not admit the instance now; empty where it does."""
+
+    zone: str
+    is_admitted: bool
     reasons: list[Error]
 
 

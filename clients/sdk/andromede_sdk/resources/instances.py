@@ -456,6 +456,33 @@ class Instances(Resource):
             ),
         )
 
+    def relocate(
+        self,
+        instance: str,
+        *,
+        zone: str,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/actions/relocate
+
+        A request for a relocation. The stopped instance moves to this zone, with its volumes, and stays off.
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/actions/relocate",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                body={"zone": zone},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
     def reset(
         self,
         instance: str,
@@ -658,6 +685,13 @@ class Instances(Resource):
         return self._scope.one(
             models.Decision,
             Ask("GET", "/v1/projects/{project}/instances/{instance}/placement", names={"instance": instance}),
+        )
+
+    def relocation_plan(self, instance: str) -> models.RelocationPlan:
+        """GET /v1/projects/{project}/instances/{instance}/relocation-plan"""
+        return self._scope.one(
+            models.RelocationPlan,
+            Ask("GET", "/v1/projects/{project}/instances/{instance}/relocation-plan", names={"instance": instance}),
         )
 
     def tunnel_open(
