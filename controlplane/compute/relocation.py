@@ -145,7 +145,7 @@ class ZonePlan:
 
 @dataclass(frozen=True)
 class RelocationPlan:
-    """What a relocation would do.
+    """Describes what a relocation would do.
 
     `copied_gib`: disks that are sent, and then erased where they are now. `egress_networks`: names of its networks with
     an egress address in its zone, which it does not have in another one.

@@ -226,6 +226,7 @@ OPERATION_LABELS = {
     "instance.resize": _("Resize instance"),
     "instance.rebuild": _("Rebuild instance"),
     "instance.migrate": _("Migrate instance"),
+    "instance.relocate": _("Relocate instance"),
     "instance.evacuate": _("Evacuate instance"),
     "instance.snapshot": _("Take snapshots of instance"),
     "port.attach": _("Attach port"),

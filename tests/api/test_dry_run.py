@@ -141,13 +141,12 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     ended = api.post("volumes", {"name": "ended", "size_gib": 1}).operation["id"]
     api.post(f"operations/{ended}/actions/cancel")
     assert run(Operation.objects.get(pk=ended)).state == "cancelled"
-    key = next(route for route in WRITES if route.operation_id == "officer_key_create")
     suspended = user_create(email="suspended@example.org")
     User.objects.filter(pk=suspended.pk).update(suspended_at=clock.now())
     otto = user_create(email="otto@example.org", is_operator=True)
     of_otto = token_issue(otto, project=None, name="otto", role="", lifetime=timedelta(days=1))[0]
-    cloud.world.add_machine("de-fra-1")
-    registered = operator.send("POST", f"/{key.path}", (key.body or "").encode(), content_type="application/json")
+    registered = register_officer_key(operator)
+    cloud.world.add_machine(BODIES["instance_relocate"]["zone"])
     return {
         "instance_resize": {"instance": "idle"},
         "instance_relocate": {"instance": "idle"},
@@ -170,6 +169,11 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "volume_delete": {"volume": "spare"},
         "volume_revert": {"volume": "clustered"},
     }
+
+
+def register_officer_key(operator: Caller) -> Answer:
+    key = next(route for route in WRITES if route.operation_id == "officer_key_create")
+    return operator.send("POST", f"/{key.path}", (key.body or "").encode(), content_type="application/json")
 
 
 def attach_clustered(api: Caller) -> None:

@@ -159,6 +159,7 @@ GETS = {
     "drain_list": 3,
     "instance_migration_list": 4,
     "instance_migration_plan": 19,
+    "instance_relocation_plan": 6,
     "incident_list": 3,
     "announcer_list": 4,
     "announcer_get": 4,

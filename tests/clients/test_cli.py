@@ -53,6 +53,20 @@ def test_instance_is_created_used_and_deleted(cli: Cli, client: Client) -> None:
     assert cli("instance", "show", "web").code == 3
 
 
+def test_instance_is_relocated(cli: Cli, client: Client) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    cli.ok("instance", "power-off", "web")
+    here = client.instances.get("web").zone
+    plan = cli.ok("instance", "relocation-plan", "web", "-o", "json").json
+    there = next(each["zone"] for each in plan["zones"] if each["is_admitted"])
+    assert (plan["zone"], there != here) == (here, True)
+    cli.ok("instance", "relocate", "web", "--zone", there, "--dry-run")
+    assert client.instances.get("web").zone == here
+    assert cli.ok("instance", "relocate", "web", "--zone", there, "-o", "json").json["zone"] == there
+    assert "in this zone" in cli("instance", "relocate", "web", "--zone", there).err
+    cli.ok("instance", "delete", "web", "--yes")
+
+
 def test_volume_is_created_grown_attached_and_deleted(cli: Cli, client: Client) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     cli.ok("volume", "create", "data", "--size", "1", "--near", "web")

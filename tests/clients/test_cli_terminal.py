@@ -152,7 +152,7 @@ def test_completion_knows_commands_and_options(stranger: Cli) -> None:
     script = stranger.ok("instance", _ANDROMEDE_COMPLETE="source_bash").out
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": "andromede instance re", "COMP_CWORD": "2"}
-    assert set(stranger(**words).out.split()) == {"reboot", "reset", "resize", "rebuild"}
+    assert set(stranger(**words).out.split()) == {"reboot", "reset", "resize", "rebuild", "relocate", "relocation-plan"}
     words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": "andromede instance list --out", "COMP_CWORD": "3"}
     assert stranger(**words).out.split() == ["--output"]
 

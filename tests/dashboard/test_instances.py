@@ -6,15 +6,19 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from controlplane.catalog.models import Zone
 from controlplane.compute.models import Instance
 from controlplane.network.models import Port, PortSecurityGroup, SecurityGroup, SecurityGroupRule
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import errors_of, finish_all, make_instance, make_volume, set_adrift, text_of
-from tests.world import Cloud, make_flavor
+from tests.world import Cloud, follow, make_flavor, make_zone
 
-TABS = ("", "/volumes", "/network", "/placement", "/activity", "/log", "/settings", "/resize", "/rebuild", "/delete")
+TABS = (
+    *("", "/volumes", "/network", "/placement", "/activity", "/log", "/settings"),
+    *("/relocate", "/resize", "/rebuild", "/delete"),
+)
 
 
 @pytest.fixture
@@ -283,6 +287,28 @@ def test_resize_offers_only_flavors_that_fit(page: str, member: Client, instance
     finish_all()
     instance.refresh_from_db()
     assert instance.vcpus == 2
+
+
+def test_relocation_offers_only_zones_that_admit_it(
+    page: str, member: Client, instance: Instance, cloud: Cloud
+) -> None:
+    there = cloud.world.add_machine("de-fra-1").row
+    make_zone("us-va-1")
+    assert "this needs an instance that is stopped." in text_of(member.get(f"{page}/relocate"))
+    member.post(f"{page}/actions/power-off", {})
+    finish_all()
+    answer = member.get(f"{page}/relocate")
+    assert [value for value, _ in answer.context["form"].fields["zone"].choices] == ["de-fra-1"]
+    shown = text_of(answer)
+    assert "There are no nodes in us-va-1" in shown and "are copied to the other zone" in shown
+    refused = member.post(f"{page}/relocate", {"zone": "us-va-1"})
+    assert "is not one of the available choices" in errors_of(refused, "zone")
+    assert member.post(f"{page}/relocate", {"zone": "de-fra-1"})["Location"] == page
+    assert follow(Operation.objects.get(kind="instance.relocate")).state == "succeeded"
+    instance.refresh_from_db()
+    assert instance.node == there
+    Zone.objects.exclude(pk="de-fra-1").update(status="draining")
+    assert "No other zone admits the instance now." in text_of(member.get(f"{page}/relocate"))
 
 
 def test_rebuild_needs_the_name_of_the_instance(page: str, member: Client, instance: Instance) -> None:

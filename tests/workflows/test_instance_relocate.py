@@ -1,5 +1,7 @@
 """Relocation of a stopped instance with its volume to another zone, over real gRPC, as its project requests it."""
 
+from ipaddress import ip_address
+
 import pytest
 from django.core.management import call_command
 
@@ -13,7 +15,7 @@ from controlplane.compute.errors import InstanceNotRelocatable, InstanceWrongSta
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.public_address_attachments import AttachRequest, public_address_attach
 from controlplane.compute.relocation import instance_relocate, relocation_plan
-from controlplane.compute.services import instance_power_off, instance_start
+from controlplane.compute.services import instance_delete, instance_power_off, instance_start
 from controlplane.network.models import (
     AddressPool,
     EgressAddress,
@@ -133,6 +135,40 @@ def test_project_relocates_its_instance_and_starts_it_there(
     done(instance_power_off(cloud.tenant.actor, fresh(stopped)))
     ended(relocate(cloud, stopped, source.zone_id))
     assert_is_off_at(cloud, stopped, cloud.machine)
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+def test_network_documents_follow_the_instance(cloud: Cloud, stopped: Instance, other: FakeMachine) -> None:
+    port = Port.objects.get()
+
+    def carriers() -> dict[str, set[str]]:
+        """Return the nodes that carry the network, by zone, as its segments say."""
+        rows = PortBinding.objects.filter(port__network=port.network_id).values_list("node__zone", "node")
+        zones = {str(zone) for zone, _ in rows}
+        return {zone: {str(node) for each, node in rows if each == zone} for zone in zones}
+
+    here, seen = cloud.machine.row, []
+    operation = relocate(cloud, stopped)
+    run_on(operation, altered(WORKFLOWS["instance.relocate"], "expect", then(lambda _: seen.append(carriers()))))
+    ended(operation)
+    assert seen == [{here.zone_id: {str(here.pk)}, THERE: {str(other.row.pk)}}]
+    assert carriers() == {THERE: {str(other.row.pk)}}
+    assert other.fake.ports[port.pk].addresses == tuple(
+        ip_address(ip) for ip in port.addresses.order_by("pk").values_list("ip", flat=True)
+    )
+
+
+def test_deletion_ends_the_relocation(cloud: Cloud, stopped: Instance, other: FakeMachine) -> None:
+    operation = relocate(cloud, stopped)
+    deletions: list[Operation] = []
+
+    def delete(_: Operation) -> None:
+        deletions.append(instance_delete(cloud.tenant.actor, fresh(stopped)))
+
+    run_on(operation, altered(WORKFLOWS["instance.relocate"], "volume-0", then(delete)))
+    ended(operation, "cancelled")
+    ended(deletions[0])
     delete_everything(cloud)
     assert_clean_slate(cloud)
 

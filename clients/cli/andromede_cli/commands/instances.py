@@ -144,6 +144,9 @@ Restart = Annotated[str | None, typer.Option("--restart-policy", help=RESTART_HE
 Metadata = Annotated[
     str | None, typer.Option("--metadata", help=_("Who in the guest may read its metadata: token, open or off."))
 ]
+ZoneOption = Annotated[
+    str, typer.Option("--zone", help=_("Zone to which it moves."), autocompletion=names("zones.list"))
+]
 
 Start = Annotated[bool, typer.Option("--start/--no-start", help=_("Start it, or create it stopped."))]
 
@@ -172,6 +175,10 @@ def register(app: typer.Typer) -> None:
         action_command(instances, name, help, call, "INSTANCE...")
     command(instances, "resize", _("Change its flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
     command(instances, "rebuild", _("Rebuild its root disk from an image."), WAIT, SURE, DRY_RUN)(rebuild)
+    help = _("Relocate it to another zone, with its local volumes; it must be stopped.")
+    command(instances, "relocate", help, WAIT, DRY_RUN)(relocate)
+    help = _("Other zones, and why some do not admit the instance.")
+    call_command(instances, "relocation-plan", help, "instances.relocation_plan", subject)
     instance_snapshot.register(instances)
     _register_groups(instances)
     _register_moves(instances)
@@ -298,6 +305,11 @@ def _user_data(file: Path | None) -> dict[str, Any]:
 
 def resize(me: Session, name: Instance, flavor: FlavorOption) -> None:
     answer = me.client.instances.resize(name, flavor=flavor, dry_run=me.is_dry_run)
+    me.finish(answer, lambda: me.client.instances.get(answer.id))
+
+
+def relocate(me: Session, name: Instance, zone: ZoneOption) -> None:
+    answer = me.client.instances.relocate(name, zone=zone, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.instances.get(answer.id))
 
 

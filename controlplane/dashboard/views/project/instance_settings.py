@@ -46,6 +46,7 @@ class InstanceSettings(FormPage, InstancePage):
     def context(self) -> dict[str, Any]:
         return {
             "why_no_resize": self.why_no("resize"),
+            "why_no_relocate": self.why_no("relocate"),
             "why_no_rebuild": self.why_no("rebuild"),
             "lost": self.lost(),
         }
