@@ -11,6 +11,7 @@ from andromede_core.documents import signed
 from andromede_core.permits import permit as core
 from controlplane.audit.selectors import residency_of
 from controlplane.catalog.models import Zone
+from controlplane.compute import relocation
 from controlplane.compute.errors import InstanceNotRelocatable, InstanceWrongState
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.public_address_attachments import AttachRequest, public_address_attach
@@ -34,6 +35,7 @@ from controlplane.operations.services import operation_cancel
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
 from controlplane.placement.models import Allocation, Decision, Permit
 from controlplane.storage.models import Volume
+from controlplane.workflows import instance_migrate
 from controlplane.workflows.registry import WORKFLOWS
 from tests.services.policies import in_zones, ruled
 from tests.workflows.helpers import (
@@ -317,6 +319,27 @@ def test_public_address_keeps_the_instance_in_its_zone(cloud: Cloud, stopped: In
         relocate(cloud, stopped)
     assert f"{address.ip} is routed to the zone {cloud.machine.row.zone_id}. Detach it" in str(refused.value)
     assert not Operation.objects.filter(kind="instance.relocate").exists()
+
+
+def test_public_address_attached_meanwhile_is_found_under_the_locks(
+    cloud: Cloud, stopped: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = public_address(cloud, cloud.machine.row.zone_id)
+    public_address_attach(cloud.tenant.actor, address, AttachRequest(Port.objects.get()))
+    monkeypatch.setattr(relocation, "relocation_obstacles", lambda instance, zone: [])
+    with pytest.raises(InstanceNotRelocatable, match="Detach it"):
+        relocate(cloud, stopped)
+    assert not Operation.objects.filter(kind="instance.relocate").exists()
+    assert not Migration.objects.exists()
+
+
+def test_announcers_of_both_zones_learn_of_the_arrival(
+    cloud: Cloud, stopped: Instance, other: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(instance_migrate, "request_announcements", asked.append)
+    ended(relocate(cloud, stopped))
+    assert set(asked) == {cloud.machine.row.zone_id, THERE}
 
 
 def test_relocating_instance_gets_no_public_address(cloud: Cloud, stopped: Instance) -> None:

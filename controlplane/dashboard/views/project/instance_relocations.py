@@ -40,7 +40,7 @@ class InstanceRelocate(FormPage, InstancePage):
         why = self.why_no("relocate")
         refused = [] if why else [each for each in self.plan["zones"] if not each["is_admitted"]]
         if not why and len(refused) == len(self.plan["zones"]):
-            why = _("No other zone admits the instance now.")
+            why = str(_("No other zone admits the instance now."))
         return {"plan": self.plan, "refused": refused, "why": why, "back": self.page_of("instance-settings")}
 
     def send(self, form: ApiForm) -> str:
