@@ -170,15 +170,37 @@ ALIKE = (
     [each for each in EVERYBODY if each.is_bound and each.role != "owner"],
     FOREIGNERS,
 )
+# Those whom the table tells apart by their role alone. In the gate, each route is tried by one that may use it and by
+# one that may not; by each of them nightly.
+OF_ROLES = (
+    [each for each in EVERYBODY if each.name in Role.values],
+    [each for each in EVERYBODY if each.role in PLATFORM],
+)
 COMBINATIONS = len(ALL) * len(EVERYBODY)
+
+
+def may_by_role(who: Somebody, route: Route) -> bool:
+    roles = TABLE[route.operation_id].roles
+    return who.role in roles or roles >= OWN or roles in (PUBLIC, SIGNED_IN)
+
+
+def own_share(who: Somebody, group: list[Somebody]) -> list[Route]:
+    """Return the routes that this role of the group tries, as one of those that may or of those that may not."""
+    own = []
+    for number, route in enumerate(ALL):
+        alike = [each for each in group if may_by_role(each, route) == may_by_role(who, route)]
+        if alike[number % len(alike)] == who:
+            own.append(route)
+    return own
 
 
 def shared_out() -> Iterator[Any]:
     """Return everybody with the routes to try. Other foreigners are refused for the same reason: nightly."""
     for who in EVERYBODY:
-        group = next((group for group in ALIKE if who in group), [who])
+        of_roles = next((group for group in OF_ROLES if who in group), None)
+        group = of_roles or next((group for group in ALIKE if who in group), [who])
         is_lesser = who.is_foreign and who not in FOREIGNERS
-        own = ALL[group.index(who) :: len(group)]
+        own = own_share(who, group) if of_roles else ALL[group.index(who) :: len(group)]
         yield pytest.param(who, own, id=str(who), marks=[pytest.mark.nightly] if is_lesser else [])
         if len(group) > 1:
             yield pytest.param(who, ALL, id=f"{who}-all", marks=pytest.mark.nightly)
@@ -311,6 +333,10 @@ def test_every_rule_of_the_table_is_tested(capsys: pytest.CaptureFixture[str]) -
     for group in ALIKE:
         tried_by = [each.values[1] for each in TRIED if each.values[0] in group and not each.marks]
         assert {route.key for share in tried_by for route in share} == {route.key for route in ALL}
+    for group in OF_ROLES:
+        tried_by = [each.values for each in TRIED if each.values[0] in group and not each.marks]
+        seen = {(may_by_role(who, route), route.key) for who, share in tried_by for route in share}
+        assert seen == {(may_by_role(who, route), route.key) for who in group for route in ALL}
     with capsys.disabled():
         print(f"\n{len(ALL)} routes × {len(EVERYBODY)} credentials = {COMBINATIONS} combinations")
 
