@@ -381,6 +381,7 @@ def test_tenant_sees_that_a_cordon_leaves_no_node(opened: Opener, people: People
     expect(forecast).to_contain_text("can be created")
 
 
+@pytest.mark.nightly
 def test_exported_evidence_is_verified_and_a_changed_byte_found(
     opened: Opener, people: People, tenant: Tenant, tmp_path: Path
 ) -> None:

@@ -207,6 +207,7 @@ def test_consoles_and_usage_continue_at_the_destination(traveller: Traveller) ->
     )
 
 
+@pytest.mark.nightly
 def test_repeated_migration_calls_migrate_once(traveller: Traveller) -> None:
     trip = traveller.trip
     request = trip.departure(trip.make_ready())
@@ -323,7 +324,8 @@ def test_agent_death_during_migration_keeps_the_guest_at_its_source(traveller: T
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-@pytest.mark.parametrize("end", [as_nightly("source"), "destination"])
+@pytest.mark.nightly
+@pytest.mark.parametrize("end", ["source", "destination"])
 def test_libvirtd_death_keeps_the_guest_at_its_source(traveller: Traveller, end: str) -> None:
     with on_its_way(traveller) as request:
         agent = getattr(traveller.trip, end)
