@@ -335,7 +335,9 @@ def test_rebuild_spares_a_root_volume_that_is_kept_or_has_snapshots(cloud: Cloud
     with pytest.raises(BootsFromVolume):
         rebuild(cloud, instance)
     change(cloud, instance, keep_root_volume=False)
-    assert {each["name"]: each["problem"] for each in allowed(fresh(instance), None, has_volumes=True)}["rebuild"] is None
+    assert {each["name"]: each["problem"] for each in allowed(fresh(instance), None, has_volumes=True)}[
+        "rebuild"
+    ] is None
     done(ask_snapshot(cloud, boot_volume_of(instance))[1])
     with pytest.raises(RootVolumeHasSnapshots):
         rebuild(cloud, instance)
