@@ -17,7 +17,7 @@ from andromede_cli.error_reports import Misuse
 from andromede_cli.replay_filter import without_questions
 from andromede_cli.terminal import harmless
 from andromede_sdk import Client
-from tests.clients.cli import Cli, Inside, Terminal, on_terminal, signed_in
+from tests.clients.cli import Inside, Terminal, on_terminal, signed_in
 from tests.clients.conftest import Live
 from tests.clients.proxy import proxy_to
 from tests.limits import PATIENCE_S
@@ -35,9 +35,9 @@ def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Inside:
 
 
 @pytest.fixture
-def stranger(commands: Path, tmp_path: Path) -> Cli:
+def stranger(commands: Path, tmp_path: Path) -> Inside:
     """Return a user's command line without a configuration."""
-    return Cli(commands / "andromede", tmp_path)
+    return Inside(commands / "andromede", tmp_path)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_confirmation_is_prompted(
     assert (client.volumes.list().first() is None) == is_gone
 
 
-def test_typed_token_is_not_echoed(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_typed_token_is_not_echoed(stranger: Inside, live: Live, terminals: list[Terminal]) -> None:
     terminal = on_terminal(stranger, "login", live.url)
     terminals.append(terminal)
     terminal.wait_for("Token: ")
@@ -105,7 +105,7 @@ def test_typed_token_is_not_echoed(stranger: Cli, live: Live, terminals: list[Te
     assert stranger.ok("network", "list", "-o", "name").out == "lan\n"
 
 
-def test_sign_in_is_stored_readable_by_its_owner_only(stranger: Cli, live: Live) -> None:
+def test_sign_in_is_stored_readable_by_its_owner_only(stranger: Inside, live: Live) -> None:
     result = stranger.ok("login", live.url, "--token", stdin=f"{live.token}\n")
     assert live.token not in result.out + result.err
     file = stranger.home / "config" / "andromede" / "profiles.yaml"
@@ -127,7 +127,7 @@ def test_sign_in_is_stored_readable_by_its_owner_only(stranger: Cli, live: Live)
     assert live.operator not in file.read_text()
 
 
-def test_token_is_sent_only_to_its_control_plane(stranger: Cli, live: Live) -> None:
+def test_token_is_sent_only_to_its_control_plane(stranger: Inside, live: Live) -> None:
     stranger.ok("login", live.url, "--token", stdin=live.token)
     with proxy_to(live.url) as proxy:
         assert stranger("--url", proxy.url, "--project", "demo", "network", "list").code == 7
@@ -137,7 +137,7 @@ def test_token_is_sent_only_to_its_control_plane(stranger: Cli, live: Live) -> N
     assert stranger.ok("network", "list", "-o", "name").out == "lan\n"
 
 
-def test_readable_or_malformed_profile_file_is_refused(stranger: Cli, live: Live) -> None:
+def test_readable_or_malformed_profile_file_is_refused(stranger: Inside, live: Live) -> None:
     stranger.ok("login", live.url, "--token", stdin=live.token)
     file = stranger.home / "config" / "andromede" / "profiles.yaml"
     file.chmod(0o644)
@@ -148,13 +148,13 @@ def test_readable_or_malformed_profile_file_is_refused(stranger: Cli, live: Live
         assert stranger("network", "list").code == 2
 
 
-def test_completion_knows_commands_and_options(stranger: Cli) -> None:
-    script = stranger.ok("instance", _ANDROMEDE_COMPLETE="source_bash").out
+def test_completion_knows_commands_and_options(stranger: Inside) -> None:
+    script = stranger.apart.ok("instance", _ANDROMEDE_COMPLETE="source_bash").out
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": "andromede instance re", "COMP_CWORD": "2"}
-    assert set(stranger(**words).out.split()) == {"reboot", "reset", "resize", "rebuild"}
+    assert set(stranger.apart(**words).out.split()) == {"reboot", "reset", "resize", "rebuild"}
     words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": "andromede instance list --out", "COMP_CWORD": "3"}
-    assert stranger(**words).out.split() == ["--output"]
+    assert stranger.apart(**words).out.split() == ["--output"]
 
 
 def test_completion_suggests_resource_names(cli: Inside, client: Client) -> None:
@@ -315,7 +315,7 @@ def test_events_are_followed_until_ctrl_c(cli: Inside, client: Client, live: Liv
     assert terminal.finish() == 0
 
 
-def test_typed_password_is_not_echoed(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_typed_password_is_not_echoed(stranger: Inside, live: Live, terminals: list[Terminal]) -> None:
     terminal = on_terminal(stranger, "login", live.url, "--email", "nobody@example.org")
     terminals.append(terminal)
     terminal.wait_for("Password: ")
