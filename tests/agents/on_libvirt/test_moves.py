@@ -142,6 +142,7 @@ def test_guest_moves_and_returns_with_all_its_data(traveller: Traveller) -> None
         assert traveller.trip.domains() == {traveller.trip.source.node.name: "running"}
 
 
+@pytest.mark.nightly
 def test_connections_of_a_filtered_guest_move_with_it(traveller: Traveller, tmp_path: Path) -> None:
     trip = traveller.trip
     authority = trip.source.authority
@@ -424,6 +425,7 @@ def test_stopped_guest_moves_without_running(traveller: Traveller) -> None:
     traveller.check(trip.destination)
 
 
+@pytest.mark.nightly
 def test_guest_moves_after_all_failures(traveller: Traveller) -> None:
     trip = traveller.trip
     ended = trip.go()
