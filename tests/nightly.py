@@ -1,6 +1,7 @@
 """Tests that `make test` leaves to `make test-all`, and their substitutes."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import Any, TypeVar
 
 import pytest
@@ -14,6 +15,22 @@ def thinned(params: Iterable[Any], *, keep_every: int, beginning: int = 0) -> li
     Tests over the same parameters begin at different ones, so that the gate has each for some test.
     """
     return [param if number % keep_every == beginning else as_nightly(param) for number, param in enumerate(params)]
+
+
+def in_turn(name: str, values: Sequence[Any]) -> Callable[[Any], Any]:
+    """Return a decorator that runs a test with each of the values: in the gate with one, the next one for each test
+    that it decorates; with the others nightly."""
+    turns = count()
+
+    def decorate(test: Any) -> Any:
+        return pytest.mark.parametrize(name, one_of(values, next(turns)))(test)
+
+    return decorate
+
+
+def one_of(values: Sequence[Any], turn: int) -> list[Any]:
+    """Keep that value for the gate, counted round; the others are nightly."""
+    return [value if number == turn % len(values) else as_nightly(value) for number, value in enumerate(values)]
 
 
 def variants_thinned(

@@ -1,9 +1,8 @@
 """Routes of announcers."""
 
-import pytest
-
 from controlplane.announcers.models import Announcer
 from tests.api.client import Caller
+from tests.cases import in_one_cloud
 from tests.world import Cloud
 
 NEW = {"name": "announcer-1", "zone": "fr-idf-1", "address": "10.0.7.11:7445"}
@@ -26,7 +25,7 @@ def test_name_is_taken_once(cloud: Cloud, operator: Caller) -> None:
     assert repeated.problem == (409, "announcer.name_taken", "/name")
 
 
-@pytest.mark.parametrize("address", ["10.0.7.11", ":7445", "10.0.7.11:0", "10.0.7.11:99999", "10.0.7.11:x"])
+@in_one_cloud("address", ["10.0.7.11", ":7445", "10.0.7.11:0", "10.0.7.11:99999", "10.0.7.11:x"])
 def test_address_must_have_a_port(cloud: Cloud, operator: Caller, address: str) -> None:
     refused = operator.post("/v1/announcers", NEW | {"address": address})
     assert refused.problem == (400, "announcer.address_invalid", "/address")

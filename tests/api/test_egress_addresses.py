@@ -21,6 +21,7 @@ from tests import facts
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
 from tests.api.test_public_addresses import POOLS, V6, WEB, make_instance, make_pool, reserve, settle
+from tests.cases import in_one_cloud
 from tests.world import Cloud
 
 LAN = "networks/lan"
@@ -120,7 +121,7 @@ def test_one_address_of_a_zone_and_one_holder(api: Caller, pool: dict[str, Any],
     assert uses(api) == [(False, True, False), (False, True, False), (True, False, False), (False, True, True)]
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("body", "problem"),
     [
         ({}, "invalid_request"),

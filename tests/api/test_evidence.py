@@ -16,6 +16,7 @@ from controlplane.audit.witnesses import witness_add
 from controlplane.compute.models import Instance
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
+from tests.cases import in_one_cloud
 from tests.services.audit.receipts import record_receipts
 from tests.world import Cloud
 
@@ -108,7 +109,7 @@ def test_residency_is_visible_to_readers_of_the_project_only(
     assert stranger.get(f"/v1/evidence/records?resource={instance.pk}").body["items"] == []
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("path", "parameter"),
     [
         ("resources/{id}/residency?from=yesterday", "from"),

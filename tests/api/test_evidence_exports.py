@@ -15,6 +15,7 @@ from controlplane.identity.services import token_issue, user_create
 from controlplane.kernel import clock
 from tests.api.client import Answer, Caller
 from tests.api.tokens import make_token
+from tests.cases import in_one_cloud
 from tests.services.audit.export_queue import ExportQueue
 from tests.services.audit.exports import verdict
 from tests.services.audit.receipts import record_receipts
@@ -173,7 +174,7 @@ def test_unknown_export_is_not_found(officer: Caller, cloud: Cloud) -> None:
         assert officer.get(f"/v1/evidence-exports/{name}").problem[:2] == (404, "evidence.export.not_found")
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("change", "field"),
     [
         ({"from": "yesterday"}, "from"),

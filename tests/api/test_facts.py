@@ -12,6 +12,7 @@ from controlplane.catalog import signing_keys
 from controlplane.catalog.models import OfficerKey
 from controlplane.kernel import clock
 from tests.api.client import Caller
+from tests.cases import in_one_cloud
 from tests.facts import ADA, officer, private_key, state_of, statement
 from tests.world import Cloud
 
@@ -79,7 +80,7 @@ def test_tenants_state_nothing(api: Caller, viewer: Caller, cloud: Cloud) -> Non
         assert caller.post("/v1/facts", body_of(custody())).problem == (403, "identity.role_needed", None)
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("path", "new", "problem"),
     [
         (["p", "attribute"], "keys.colour", (400, "catalog.fact.malformed", "/facts/0/p/attribute")),
@@ -106,7 +107,7 @@ def test_invalid_fact_is_named_with_its_pointer(
     assert operator.post("/v1/facts", body).problem == problem
 
 
-@pytest.mark.parametrize("facts", [[], None, {}, [5], "x"])
+@in_one_cloud("facts", [[], None, {}, [5], "x"])
 def test_body_without_facts_is_refused(operator: Caller, cloud: Cloud, facts: object) -> None:
     assert operator.post("/v1/facts", {"facts": facts}).status == 400
 
@@ -143,7 +144,7 @@ def test_officer_keys_are_added_listed_and_revoked(operator: Caller, api: Caller
     assert operator.delete("/v1/officer-keys/nobody").problem == (404, "catalog.officer_key.not_found", None)
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("change", "pointer"),
     [
         ({"public_key": "x"}, "/public_key"),

@@ -16,6 +16,7 @@ from controlplane.quotas.models import Quota
 from controlplane.reconcilers import quota_drift
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.cases import in_one_cloud
 from tests.services.catalog.disks import qcow2
 from tests.world import Cloud, run
 
@@ -84,7 +85,7 @@ def test_an_import_begins_at_once(api: Caller, cloud: Cloud) -> None:
     assert Image.objects.get(name="mine").state == "importing"
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("wrong", "code", "pointer"),
     [
         ({"format": "vmdk"}, "invalid_request", "/format"),

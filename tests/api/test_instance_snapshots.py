@@ -8,6 +8,7 @@ from controlplane.operations.models import Operation
 from controlplane.storage.models import Snapshot, Volume
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.cases import in_one_cloud
 from tests.workflows.helpers import attach, done, make_volume
 from tests.workflows.instance_snapshots import make_clustered, reported
 from tests.world import Cloud
@@ -55,7 +56,7 @@ def test_dry_run_takes_nothing(api: Caller, instance: Instance) -> None:
     assert not Snapshot.objects.exists() and not Operation.objects.filter(kind="instance.snapshot").exists()
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("body", "problem"),
     [
         ({"name": "then", "consistency": "application"}, (400, "invalid_request", "/consistency")),

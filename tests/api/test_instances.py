@@ -27,6 +27,7 @@ from controlplane.storage.models import Volume
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.tokens import make_token
+from tests.cases import in_one_cloud
 from tests.world import Cloud, make_image, run
 
 WEB: dict[str, Any] = {"name": "web", "flavor": "tiny", "image": "tiny"}
@@ -161,7 +162,7 @@ def test_rebuild_changes_the_image(api: Caller, instance: Instance, cloud: Cloud
     assert user_data.read(Instance.objects.get()) == b"#cloud-config\n{}\n"
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("body", "problem"),
     [
         ({}, (400, "invalid_request", "/image")),

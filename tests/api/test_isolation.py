@@ -417,10 +417,10 @@ def test_the_owner_reaches_every_resource(api: Caller, names: dict[str, str]) ->
             assert ask(api, route, names) == (200, ""), route
 
 
-@pytest.mark.parametrize("token", [None, "", "nobody", "a" * 300, "alpha alpha", "é"])
-def test_route_without_a_valid_credential_is_refused(names: dict[str, str], token: str | None) -> None:
-    for route in CLOSED:
-        assert ask(Caller(token=token), route, names) == (401, "unauthenticated"), route
+def test_route_without_a_valid_credential_is_refused(names: dict[str, str]) -> None:
+    for token in (None, "", "nobody", "a" * 300, "alpha alpha", "é"):
+        for route in CLOSED:
+            assert ask(Caller(token=token), route, names) == (401, "unauthenticated"), (token, route)
 
 
 def test_foreign_credential_finds_no_resource(stranger: Caller, names: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from controlplane.network.models import Network, Subnet
 from tests.api.client import Caller
+from tests.cases import in_one_cloud
 from tests.world import Cloud
 
 LABELS = [
@@ -86,7 +87,7 @@ def test_total_is_counted_on_request(api: Caller) -> None:
 
 
 @pytest.mark.usefixtures("many")
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("selector", "expected"),
     [
         ("env=prod", ["n0", "n1", "n3"]),
@@ -110,7 +111,7 @@ def test_list_filters_by_name_and_creation_time(api: Caller) -> None:
     assert names(api, f"created_after={quote(moment)}") == ["n3", "n4"]
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("query", "code", "parameter"),
     [
         ("colour=blue", "unknown_parameter", "colour"),

@@ -8,6 +8,7 @@ from controlplane.events.models import Event
 from controlplane.kernel import clock
 from controlplane.operations.models import MaintenanceRule
 from tests.api.client import Caller
+from tests.cases import in_one_cloud
 from tests.world import Cloud
 
 URL = "/v1/maintenance"
@@ -50,7 +51,7 @@ def test_node_rules_are_visible_to_readers_of_nodes_only(api: Caller, operator: 
     assert api.get(f"{URL}/{created['id']}").problem == (404, "maintenance.not_found", None)
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("change", "pointer"),
     [
         ({"kind": "instance.dance"}, "/kind"),

@@ -13,6 +13,7 @@ from controlplane.metrics import services
 from controlplane.metrics.tables import floor
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.cases import in_one_cloud
 from tests.world import Cloud
 
 TURN = timedelta(seconds=10)
@@ -77,7 +78,7 @@ def test_metrics_default_to_the_last_hour(api: Caller, instance: Instance) -> No
     assert since < asked_at - timedelta(minutes=59) and asked_at <= until
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("hours", "resolution_s"),
     [(1, 10), (3, 30), (6, 60), (25, 300), (24 * 6, 3600), (24 * 90, 6 * 3600), (24 * 399, 86400)],
 )
@@ -92,7 +93,7 @@ def moment(hours: float) -> str:
     return f"{clock.now() - timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("query", "parameter", "words"),
     [
         ({"since": "yesterday"}, "since", "2026-05-01T12:00:00Z"),

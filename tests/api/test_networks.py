@@ -1,7 +1,6 @@
-import pytest
-
 from controlplane.nodes.models import Node
 from tests.api.client import Caller
+from tests.cases import in_one_cloud
 from tests.world import Cloud, make_address_pool
 
 
@@ -106,7 +105,7 @@ def test_first_subnet_gets_all_that_a_subnet_gets(api: Caller, cloud: Cloud) -> 
     assert [without[name] for name in options] == ["10.31.0.1", [], [], [], []]
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("field", "value", "problem"),
     [
         ("gateway_ip", "10.31.0.1", (422, "network.subnet.gateway_invalid", "/gateway_ip")),

@@ -8,6 +8,7 @@ from django.db import connection
 from controlplane.identity.actor import SYSTEM
 from controlplane.placement.policies import policy_set
 from tests.api.client import Caller
+from tests.cases import in_one_cloud
 from tests.services.policies import EU, SNC, import_all
 from tests.world import Cloud, make_node
 
@@ -72,7 +73,7 @@ def test_the_explanation_is_in_the_readers_language(api: Caller, cloud: Cloud) -
     assert api.post(SIMULATIONS, body).body["explanation"] != english
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("change", "problem"),
     [
         ({"operation": "volume.detach"}, (400, "invalid_request", "/operation")),

@@ -10,6 +10,7 @@ from controlplane.reconcilers import port_rules as reconciler
 from controlplane.signer import port_rules as signer
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.cases import in_one_cloud
 from tests.world import Cloud
 
 SUBNET = {"name": "more", "cidr": "10.30.0.0/24"}
@@ -35,7 +36,7 @@ def test_port_is_attached_found_and_detached(api: Caller, cloud: Cloud) -> None:
     assert api.delete("ports/card").status == 204
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("path", "body", "problem"),
     [
         ("ports", {"network": "lan", "addresses": [{"ip": "10.10.0.1"}]}, (422, "network.address.not_usable")),

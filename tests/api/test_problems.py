@@ -15,6 +15,7 @@ from controlplane.operations.errors import DeadlineExceeded
 from controlplane.placement.errors import InsufficientCapacity
 from controlplane.quotas.errors import QuotaExceeded
 from tests.api.client import Caller
+from tests.cases import in_one_cloud
 from tests.world import Cloud
 
 
@@ -35,7 +36,7 @@ def test_problem_has_all_members(api: Caller, cloud: Cloud) -> None:
     }
 
 
-@pytest.mark.parametrize("sent", ["", "short", "a" * 65, "with space", "semi;colon"])
+@in_one_cloud("sent", ["", "short", "a" * 65, "with space", "semi;colon"])
 def test_invalid_request_id_is_replaced(api: Caller, cloud: Cloud, sent: str) -> None:
     answer = api.get("limits", X_Request_Id=sent)
     assert answer.headers["X-Request-Id"] != sent
@@ -119,7 +120,7 @@ def test_a_refusal_of_placement_is_explained_in_french(api: Caller, cloud: Cloud
     assert decision["explanation"][0] in french["detail"]
 
 
-@pytest.mark.parametrize("path", ["/v2", "/v1", "/v1/", "/v1/nothing", "/v1/projects/alpha/nothing", "/v1/zones/"])
+@in_one_cloud("path", ["/v2", "/v1", "/v1/", "/v1/nothing", "/v1/projects/alpha/nothing", "/v1/zones/"])
 def test_unknown_route_is_not_found(api: Caller, cloud: Cloud, path: str) -> None:
     assert api.get(path).problem == (404, "route_not_found", None)
 

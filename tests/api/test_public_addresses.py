@@ -32,6 +32,7 @@ from controlplane.signer import port_rules as signer
 from tests import facts
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
+from tests.cases import in_one_cloud
 from tests.world import Cloud, make_tenant, make_zone, run
 
 POOLS = "/v1/address-pools"
@@ -100,7 +101,7 @@ def test_pool_shows_its_used_space(api: Caller, operator: Caller, cloud: Cloud) 
     assert not {"cidrs", "organization", "community", "size"} & usable.keys()
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("change", "problem"),
     [
         ({"cidrs": []}, (400, "network.address_pool.invalid", "/cidrs")),
@@ -277,7 +278,7 @@ def test_quota_limits_addresses(api: Caller, pool: dict[str, Any], cloud: Cloud)
         project_delete(SYSTEM, cloud.tenant.project)
 
 
-@pytest.mark.parametrize("ptr", ["-a.example", "a..example", "a_b.example", "x" * 64, "a.b/c"])
+@in_one_cloud("ptr", ["-a.example", "a..example", "a_b.example", "x" * 64, "a.b/c"])
 def test_reverse_name_is_a_host_name(api: Caller, pool: dict[str, Any], ptr: str) -> None:
     reserve(api)
     assert api.patch("public-addresses/www", {"ptr": ptr}).problem == (

@@ -8,6 +8,7 @@ from controlplane.quotas.models import Quota, QuotaUse
 from tests.api.client import Answer, Caller
 from tests.api.test_instances import WEB
 from tests.api.tokens import make_token
+from tests.cases import in_one_cloud
 from tests.world import Cloud
 
 ORGANIZATION = "/v1/organizations/alpha-org"
@@ -72,7 +73,7 @@ def test_quota_change_needs_the_version_that_it_replaces(admin: Caller, cloud: C
     assert admin.put("quotas", {"limits": {}}, If_Match='"1"').body == {"version": 2, "limits": {}}
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("limits", "problem"),
     [
         ({"pets": 1}, (400, "invalid_request", "/limits/pets")),

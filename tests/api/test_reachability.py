@@ -12,6 +12,7 @@ from controlplane.reconcilers import port_rules as reconciler
 from controlplane.signer import port_rules as signer
 from tests.api.client import Answer, Caller
 from tests.api.test_security_groups import SSH, add, make_group, make_instance
+from tests.cases import in_one_cloud
 from tests.world import Cloud, make_node, make_tenant
 
 SQL = {"protocol": "tcp", "port": 5432}
@@ -182,7 +183,7 @@ def test_ports_of_other_projects_are_addresses_outside(api: Caller, cloud: Cloud
     assert api.post("reachability", question).body == before
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("body", "problem"),
     [
         ({"source": {}, "target": OUTSIDE}, (400, "invalid_request", "/source")),

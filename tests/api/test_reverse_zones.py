@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from controlplane.network.models import AddressPool, PublicAddress
 from tests.api.client import Caller
+from tests.cases import in_one_cloud
 from tests.world import Cloud
 
 NS = "ns1.example.net,ns2.example.net"
@@ -200,7 +201,7 @@ INJECTED = (
 )
 
 
-@pytest.mark.parametrize("name", INJECTED)
+@in_one_cloud("name", INJECTED)
 def test_no_name_is_more_than_a_name(api: Caller, operator: Caller, pool: dict[str, Any], name: str) -> None:
     created = api.post("public-addresses", {"name": "www", "pool": "public", "ptr": name})
     assert created.status == 400 and created.problem[2] == "/ptr"

@@ -14,6 +14,7 @@ from controlplane.reconcilers import port_rules as reconciler
 from controlplane.reconcilers import quota_drift
 from controlplane.signer import port_rules as signer
 from tests.api.client import Answer, Caller
+from tests.cases import in_one_cloud
 from tests.world import Cloud, make_tenant, run
 
 SSH = {"direction": "in", "protocol": "tcp", "first_port": 22}
@@ -109,7 +110,7 @@ def test_rule_is_shown_as_it_was_given(api: Caller, cloud: Cloud) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("rule", "field"),
     [
         ({"protocol": "icmp", "first_port": 1}, "/first_port"),

@@ -23,6 +23,7 @@ from controlplane.signin.sessions import create_session, purge
 from tests.api import user_accounts
 from tests.api.client import Caller
 from tests.api.user_accounts import PASSWORD, Person, make_person
+from tests.cases import in_one_cloud
 
 pytestmark = pytest.mark.django_db
 OTHER = "four large blue windows"
@@ -360,7 +361,7 @@ def test_a_stolen_session_guesses_no_passwords(ada: Person) -> None:
     assert statuses == ["signin.wrong_proof"] * 5 + ["signin.locked"]
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("password", "reason"),
     [
         ("short", "12 characters"),

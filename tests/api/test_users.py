@@ -23,6 +23,7 @@ from controlplane.signin.sessions import create_session
 from tests.api import user_accounts
 from tests.api.client import Caller
 from tests.api.user_accounts import Person, make_person
+from tests.cases import in_one_cloud
 
 pytestmark = pytest.mark.django_db
 MONTH = timedelta(days=30)
@@ -110,7 +111,7 @@ def test_operators_and_auditors_list_accounts(people: People) -> None:
     assert caller_of(make_person("sam", is_support=True).user).get("/v1/users").status == 403
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("query", "names"),
     [
         ("duty=operator", ["oscar", "otto"]),

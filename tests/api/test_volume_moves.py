@@ -14,6 +14,7 @@ from controlplane.storage.services import NewVolume, volume_create
 from controlplane.storage_clusters.models import StorageCluster
 from tests.api.client import Caller
 from tests.api.test_snapshots import attached
+from tests.cases import in_one_cloud
 from tests.workflows.helpers import done, fresh
 from tests.workflows.shared_pool import Shared
 
@@ -108,7 +109,7 @@ def test_volume_moves_between_pools_of_clusters_while_it_is_off(api: Caller, sha
     assert (answer.status, answer.operation["kind"]) == (202, "volume.move")
 
 
-@pytest.mark.parametrize("limit", [0, -1, 100_001, "fast", 1.5])
+@in_one_cloud("limit", [0, -1, 100_001, "fast", 1.5])
 def test_limit_is_a_whole_number_of_mb(api: Caller, volume: Volume, limit: object) -> None:
     answer = api.post(URL, {"volume_type": "local", "max_mb_per_s": limit})
     assert answer.status in (400, 422)

@@ -10,6 +10,7 @@ from controlplane.quotas.models import QuotaUse
 from controlplane.webhooks import deliveries, wakeups
 from controlplane.webhooks.models import Delivery, Webhook
 from tests.api.client import Caller
+from tests.cases import in_one_cloud
 from tests.services.webhooks.conftest import Queue
 from tests.services.webhooks.receiver import receiving
 
@@ -73,7 +74,7 @@ def test_each_change_publishes_an_event(api: Caller, hook: Any) -> None:
     assert "ops.example.org" not in repr(events)
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("change", "problem"),
     [
         ({"url": "http://ops.example.org/"}, (400, "webhook.url_refused", "/url")),

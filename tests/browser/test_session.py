@@ -8,6 +8,7 @@ from playwright.sync_api import Page, Route, expect
 from scripts.browser import sign_in
 from tests.browser.axe import violations
 from tests.browser.conftest import Opener
+from tests.nightly import as_nightly
 
 FORM = "/organizations/sante/edit"
 STAY = {"en": "Stay signed in", "fr": "Rester connecté"}
@@ -23,7 +24,7 @@ def typed(page: Page) -> None:
     expect(page.get_by_label(re.compile("^(Labels|Étiquettes)"))).to_have_value("half=typed")
 
 
-@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("language", [as_nightly("en"), "fr"])
 def test_idle_user_is_warned_and_stays_signed_in(opened: Opener, language: str) -> None:
     seen = opened("owner", language=language)
     seen.page.clock.install()

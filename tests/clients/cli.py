@@ -65,9 +65,10 @@ class Cli:
         return result
 
 
-def signed_in(program: Path, home: Path, live: Live, *, token: str | None = None) -> Cli:
+def signed_in(program: Path, home: Path, live: Live, *, token: str | None = None) -> "Inside":
+    """Return the command in the process of the tests, whose `program` can be started too: by `apart`, on a terminal."""
     known = {"ANDROMEDE_URL": live.url, "ANDROMEDE_TOKEN": token or live.token, "ANDROMEDE_PROJECT": "demo"}
-    return Cli(program, home, known)
+    return Inside(program, home, known)
 
 
 @dataclass
@@ -133,7 +134,12 @@ def _take_terminal() -> None:
 
 @dataclass
 class Inside(Cli):
-    """Runs the command in the process of the tests, which is quicker."""
+    """Runs the command in the process of the tests, which is quicker; in one language, with text as its input."""
+
+    @property
+    def apart(self) -> Cli:
+        """The same command as a process of its own."""
+        return Cli(self.program, self.home, self.variables)
 
     def __call__(self, *words: str, stdin: str = "", **more: str) -> CliResult:
         out, err = io.StringIO(), io.StringIO()

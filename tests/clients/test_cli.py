@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from andromede_sdk import Client
-from tests.clients.cli import Cli, signed_in
+from tests.clients.cli import Inside, signed_in
 from tests.clients.conftest import Live
 
 pytestmark = pytest.mark.slow
@@ -17,12 +17,12 @@ CREATE = ("--flavor", "tiny", "--image", "tiny")
 
 
 @pytest.fixture
-def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Cli:
+def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Inside:
     return signed_in(commands / "andromede", tmp_path, live)
 
 
 @pytest.fixture
-def operator(commands: Path, tmp_path: Path, live: Live) -> Cli:
+def operator(commands: Path, tmp_path: Path, live: Live) -> Inside:
     return signed_in(commands / "andromede", tmp_path, live, token=live.operator)
 
 
@@ -33,8 +33,9 @@ def node_b_is_down(live: Live) -> Iterator[None]:
     live.cloud.start_agent("node-b")
 
 
-def test_instance_is_created_used_and_deleted(cli: Cli, client: Client) -> None:
-    created = cli.ok("instance", "create", "web", *CREATE, "--network", "lan", "--label", "env=prod", "-o", "json")
+def test_instance_is_created_used_and_deleted(cli: Inside, client: Client) -> None:
+    words = ("--network", "lan", "--label", "env=prod", "-o", "json")
+    created = cli.apart.ok("instance", "create", "web", *CREATE, *words)
     assert (created.json["state"], created.json["labels"], created.err) == ("active", {"env": "prod"}, "")
     assert cli.ok("instance", "list", "-o", "name").out == "web\n"
     header, row = cli.ok("instance", "list").out.splitlines()
@@ -49,11 +50,11 @@ def test_instance_is_created_used_and_deleted(cli: Cli, client: Client) -> None:
     assert cli.ok("instance", "resize", "web", "--flavor", "small", "-o", "json").json["flavor"] == "small"
     cli.ok("instance", "start", "web")
     cli.ok("instance", "rebuild", "web", "--image", "tiny", "--yes")
-    assert cli.ok("instance", "delete", "web", "--yes").err == "web: deleted\n"
-    assert cli("instance", "show", "web").code == 3
+    assert cli.apart.ok("instance", "delete", "web", "--yes").err == "web: deleted\n"
+    assert cli.apart("instance", "show", "web").code == 3
 
 
-def test_instance_is_relocated(cli: Cli, client: Client) -> None:
+def test_instance_is_relocated(cli: Inside, client: Client) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     cli.ok("instance", "power-off", "web")
     here = client.instances.get("web").zone
@@ -67,7 +68,7 @@ def test_instance_is_relocated(cli: Cli, client: Client) -> None:
     cli.ok("instance", "delete", "web", "--yes")
 
 
-def test_volume_is_created_grown_attached_and_deleted(cli: Cli, client: Client) -> None:
+def test_volume_is_created_grown_attached_and_deleted(cli: Inside, client: Client) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     cli.ok("volume", "create", "data", "--size", "1", "--near", "web")
     cli.ok("volume", "grow", "data", "--size", "2")
@@ -80,7 +81,7 @@ def test_volume_is_created_grown_attached_and_deleted(cli: Cli, client: Client) 
     cli.ok("volume", "delete", "data", "-y")
 
 
-def test_other_resources_are_created_shown_and_deleted(cli: Cli, tmp_path: Path) -> None:
+def test_other_resources_are_created_shown_and_deleted(cli: Inside, tmp_path: Path) -> None:
     key = tmp_path / "key.pub"
     key.write_text(f"ssh-ed25519 {'AAAAC3NzaC1lZDI1NTE5AAAAI' + 'A' * 43} me@here\n")
     assert cli.ok("ssh-key", "create", "laptop", str(key), "-o", "json").json["fingerprint"].startswith("SHA256:")
@@ -129,13 +130,13 @@ def test_other_resources_are_created_shown_and_deleted(cli: Cli, tmp_path: Path)
         "profile show",
     ],
 )
-def test_read_commands_print_plain_output(cli: Cli, words: str) -> None:
+def test_read_commands_print_plain_output(cli: Inside, words: str) -> None:
     result = cli.ok(*words.split())
     assert result.err == ""
     assert "\x1b" not in result.out
 
 
-def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
+def test_operators_see_and_cordon_nodes(operator: Inside, cli: Inside) -> None:
     assert {row.split()[0] for row in operator.ok("node", "list").out.splitlines()[1:]} == {"node-a", "node-b"}
     assert operator.ok("node", "cordon", "node-a", "--reason", "a test", "-o", "json").json["is_cordoned"] is True
     assert operator.ok("node", "uncordon", "node-a", "-o", "json").json["is_cordoned"] is False
@@ -170,13 +171,13 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     assert cli("node", "list").code == 7
 
 
-def test_dry_run_creates_nothing(cli: Cli) -> None:
+def test_dry_run_creates_nothing(cli: Inside) -> None:
     result = cli.ok("instance", "create", "maybe", *CREATE, "--dry-run")
     assert result.out
     assert cli.ok("instance", "list", "-o", "name").out == ""
 
 
-def test_no_wait_prints_the_operation_that_can_be_awaited(cli: Cli) -> None:
+def test_no_wait_prints_the_operation_that_can_be_awaited(cli: Inside) -> None:
     begun = cli.ok("instance", "create", "web", *CREATE, "--no-wait", "-o", "json")
     operation = begun.json["operation"]["id"]
     assert begun.err == f"instance.create started. Wait for it with: andromede operation wait {operation}\n"
@@ -186,7 +187,7 @@ def test_no_wait_prints_the_operation_that_can_be_awaited(cli: Cli) -> None:
     assert by_resource["id"] == operation and by_resource["steps"]
 
 
-def test_destructive_command_needs_confirmation(cli: Cli, client: Client) -> None:
+def test_destructive_command_needs_confirmation(cli: Inside, client: Client) -> None:
     cli.ok("volume", "create", "data", "--size", "1")
     asked = cli("volume", "delete", "data")
     assert asked.code == 2
@@ -194,7 +195,7 @@ def test_destructive_command_needs_confirmation(cli: Cli, client: Client) -> Non
     assert client.volumes.get("data").state == "available"
 
 
-def test_refusal_names_the_explain_command(cli: Cli, client: Client) -> None:
+def test_refusal_names_the_explain_command(cli: Inside, client: Client) -> None:
     refused = cli("volume", "create", "huge", "--size", "9000")
     assert (refused.code, refused.out) == (1, "")
     first, *rest = refused.err.splitlines()
@@ -206,7 +207,7 @@ def test_refusal_names_the_explain_command(cli: Cli, client: Client) -> None:
     assert "Nodes that were left out" in tree and "capacity.disk_gib" in tree
 
 
-def test_placement_is_printed_as_a_tree(cli: Cli) -> None:
+def test_placement_is_printed_as_a_tree(cli: Inside) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     tree = cli.ok("placement", "explain", "web").out
     assert tree.startswith("admitted  instance.create\n") and "✓ fr-idf-1" in tree
@@ -217,7 +218,7 @@ def test_placement_is_printed_as_a_tree(cli: Cli) -> None:
 
 def test_policy_is_set_from_a_file(commands: Path, tmp_path: Path, live: Live) -> None:
     with live.new_client() as client:
-        cli = Cli(
+        cli = Inside(
             commands / "andromede",
             tmp_path,
             {
@@ -261,13 +262,13 @@ def test_policy_is_set_from_a_file(commands: Path, tmp_path: Path, live: Live) -
         (2, "--url http://cloud.example.org instance list"),
     ],
 )
-def test_failure_has_an_exit_code_and_a_message(cli: Cli, code: int, words: str) -> None:
+def test_failure_has_an_exit_code_and_a_message(cli: Inside, code: int, words: str) -> None:
     result = cli(*words.split())
     assert (result.code, result.out) == (code, "")
     assert result.err.strip()
 
 
-def test_wrong_token_and_refused_image_have_exit_codes(cli: Cli, tmp_path: Path, live: Live) -> None:
+def test_wrong_token_and_refused_image_have_exit_codes(cli: Inside, tmp_path: Path, live: Live) -> None:
     assert cli("instance", "list", ANDROMEDE_TOKEN="andromede_nobody").code == 7
     assert "andromede login" in cli("instance", "list", ANDROMEDE_TOKEN="andromede_nobody").err
     wrong = tmp_path / "wrong.qcow2"
@@ -281,13 +282,13 @@ def test_wrong_token_and_refused_image_have_exit_codes(cli: Cli, tmp_path: Path,
     assert (silent.code, silent.out) == (6, "") and "No answer from the control plane" in silent.err
 
 
-def test_missing_project_names_the_option(cli: Cli) -> None:
+def test_missing_project_names_the_option(cli: Inside) -> None:
     result = cli("network", "list", ANDROMEDE_PROJECT="")
     assert (result.code, "--project" in result.err) == (2, True)
     assert cli.ok("network", "list", "--project", "demo", "-o", "name", ANDROMEDE_PROJECT="").out == "lan\n"
 
 
-def test_wait_timeout_prints_the_next_command(cli: Cli, node_b_is_down: None) -> None:
+def test_wait_timeout_prints_the_next_command(cli: Inside, node_b_is_down: None) -> None:
     result = cli("instance", "create", "web", *CREATE, "--zone", "de-rhein-1", "--timeout", "0.2")
     assert result.code == 4
     operation = result.err.partition("andromede operation wait ")[2].split()[0]
@@ -295,18 +296,19 @@ def test_wait_timeout_prints_the_next_command(cli: Cli, node_b_is_down: None) ->
     assert cli("operation", "wait", operation).code == 5
 
 
-def test_output_is_in_french(cli: Cli) -> None:
+def test_output_is_in_french(cli: Inside) -> None:
+    apart = cli.apart  # a process has one language
     for spoken in (
-        cli("instance", "show", "rien", LANG="fr_FR.UTF-8"),
-        cli("--language", "fr", "instance", "show", "rien"),
+        apart("instance", "show", "rien", LANG="fr_FR.UTF-8"),
+        apart("--language", "fr", "instance", "show", "rien"),
     ):
         assert spoken.err.startswith("erreur\N{NO-BREAK SPACE}: Introuvable")
-    assert "Les instances du projet." in cli.ok("instance", "--help", LC_ALL="fr_FR.UTF-8").out
-    assert "NOM" in cli.ok("network", "list", LANGUAGE="fr").out
-    assert "NAME" in cli.ok("--language", "en", "network", "list", LANG="fr_FR.UTF-8").out
+    assert "Les instances du projet." in apart.ok("instance", "--help", LC_ALL="fr_FR.UTF-8").out
+    assert "NOM" in apart.ok("network", "list", LANGUAGE="fr").out
+    assert "NAME" in apart.ok("--language", "en", "network", "list", LANG="fr_FR.UTF-8").out
 
 
-def test_closed_pipe_is_no_error(cli: Cli) -> None:
+def test_closed_pipe_is_no_error(cli: Inside) -> None:
     line = f"'{cli.program}' zone list -o json | head -n 1"
     result = subprocess.run(["sh", "-c", line], env=cli.environment(), capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("[\n", "")

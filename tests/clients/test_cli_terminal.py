@@ -17,7 +17,7 @@ from andromede_cli.error_reports import Misuse
 from andromede_cli.replay_filter import without_questions
 from andromede_cli.terminal import harmless
 from andromede_sdk import Client
-from tests.clients.cli import Cli, Terminal, on_terminal, signed_in
+from tests.clients.cli import Inside, Terminal, on_terminal, signed_in
 from tests.clients.conftest import Live
 from tests.clients.proxy import proxy_to
 from tests.limits import PATIENCE_S
@@ -30,14 +30,14 @@ LEAVE = "\x1d"
 
 
 @pytest.fixture
-def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Cli:
+def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Inside:
     return signed_in(commands / "andromede", tmp_path, live)
 
 
 @pytest.fixture
-def stranger(commands: Path, tmp_path: Path) -> Cli:
+def stranger(commands: Path, tmp_path: Path) -> Inside:
     """Return a user's command line without a configuration."""
-    return Cli(commands / "andromede", tmp_path)
+    return Inside(commands / "andromede", tmp_path)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def terminals() -> Iterator[list[Terminal]]:
         each.close()
 
 
-def test_progress_is_shown_on_a_terminal(cli: Cli, terminals: list[Terminal]) -> None:
+def test_progress_is_shown_on_a_terminal(cli: Inside, terminals: list[Terminal]) -> None:
     terminal = on_terminal(cli, "instance", "create", "web", *CREATE)
     terminals.append(terminal)
     terminal.wait_for("instance.create")
@@ -57,8 +57,8 @@ def test_progress_is_shown_on_a_terminal(cli: Cli, terminals: list[Terminal]) ->
     assert b"active" in terminal.seen
 
 
-def test_a_pipe_gets_no_colours_and_no_spinner(cli: Cli) -> None:
-    result = cli.ok("instance", "create", "web", *CREATE)
+def test_a_pipe_gets_no_colours_and_no_spinner(cli: Inside) -> None:
+    result = cli.apart.ok("instance", "create", "web", *CREATE)
     assert result.err == ""
     assert "\x1b" not in result.out and "\r" not in result.out
     assert "start false: The instance is active" in result.out and "reboot true\n" in result.out
@@ -66,7 +66,7 @@ def test_a_pipe_gets_no_colours_and_no_spinner(cli: Cli) -> None:
 
 
 def test_ctrl_c_leaves_the_operation_and_prints_the_next_command(
-    cli: Cli, live: Live, terminals: list[Terminal]
+    cli: Inside, live: Live, terminals: list[Terminal]
 ) -> None:
     live.cloud.stack.kill("agent-node-b")
     try:
@@ -84,7 +84,7 @@ def test_ctrl_c_leaves_the_operation_and_prints_the_next_command(
 
 @pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
 def test_confirmation_is_prompted(
-    cli: Cli, client: Client, terminals: list[Terminal], answer: str, is_gone: bool
+    cli: Inside, client: Client, terminals: list[Terminal], answer: str, is_gone: bool
 ) -> None:
     cli.ok("volume", "create", "data", "--size", "1")
     terminal = on_terminal(cli, "volume", "delete", "data")
@@ -95,7 +95,7 @@ def test_confirmation_is_prompted(
     assert (client.volumes.list().first() is None) == is_gone
 
 
-def test_typed_token_is_not_echoed(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_typed_token_is_not_echoed(stranger: Inside, live: Live, terminals: list[Terminal]) -> None:
     terminal = on_terminal(stranger, "login", live.url)
     terminals.append(terminal)
     terminal.wait_for("Token: ")
@@ -105,7 +105,7 @@ def test_typed_token_is_not_echoed(stranger: Cli, live: Live, terminals: list[Te
     assert stranger.ok("network", "list", "-o", "name").out == "lan\n"
 
 
-def test_sign_in_is_stored_readable_by_its_owner_only(stranger: Cli, live: Live) -> None:
+def test_sign_in_is_stored_readable_by_its_owner_only(stranger: Inside, live: Live) -> None:
     result = stranger.ok("login", live.url, "--token", stdin=f"{live.token}\n")
     assert live.token not in result.out + result.err
     file = stranger.home / "config" / "andromede" / "profiles.yaml"
@@ -127,7 +127,7 @@ def test_sign_in_is_stored_readable_by_its_owner_only(stranger: Cli, live: Live)
     assert live.operator not in file.read_text()
 
 
-def test_token_is_sent_only_to_its_control_plane(stranger: Cli, live: Live) -> None:
+def test_token_is_sent_only_to_its_control_plane(stranger: Inside, live: Live) -> None:
     stranger.ok("login", live.url, "--token", stdin=live.token)
     with proxy_to(live.url) as proxy:
         assert stranger("--url", proxy.url, "--project", "demo", "network", "list").code == 7
@@ -137,7 +137,7 @@ def test_token_is_sent_only_to_its_control_plane(stranger: Cli, live: Live) -> N
     assert stranger.ok("network", "list", "-o", "name").out == "lan\n"
 
 
-def test_readable_or_malformed_profile_file_is_refused(stranger: Cli, live: Live) -> None:
+def test_readable_or_malformed_profile_file_is_refused(stranger: Inside, live: Live) -> None:
     stranger.ok("login", live.url, "--token", stdin=live.token)
     file = stranger.home / "config" / "andromede" / "profiles.yaml"
     file.chmod(0o644)
@@ -148,16 +148,23 @@ def test_readable_or_malformed_profile_file_is_refused(stranger: Cli, live: Live
         assert stranger("network", "list").code == 2
 
 
-def test_completion_knows_commands_and_options(stranger: Cli) -> None:
-    script = stranger.ok("instance", _ANDROMEDE_COMPLETE="source_bash").out
+def test_completion_knows_commands_and_options(stranger: Inside) -> None:
+    script = stranger.apart.ok("instance", _ANDROMEDE_COMPLETE="source_bash").out
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": "andromede instance re", "COMP_CWORD": "2"}
-    assert set(stranger(**words).out.split()) == {"reboot", "reset", "resize", "rebuild", "relocate", "relocation-plan"}
+    assert set(stranger.apart(**words).out.split()) == {
+        "reboot",
+        "reset",
+        "resize",
+        "rebuild",
+        "relocate",
+        "relocation-plan",
+    }
     words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": "andromede instance list --out", "COMP_CWORD": "3"}
-    assert stranger(**words).out.split() == ["--output"]
+    assert stranger.apart(**words).out.split() == ["--output"]
 
 
-def test_completion_suggests_resource_names(cli: Cli, client: Client) -> None:
+def test_completion_suggests_resource_names(cli: Inside, client: Client) -> None:
     client.networks.create(name="back", cidr="10.73.0.0/24")
     for line, number, names in (
         ("andromede network show ", 3, {"lan", "back"}),
@@ -166,13 +173,13 @@ def test_completion_suggests_resource_names(cli: Cli, client: Client) -> None:
         ("andromede --project demo instance list --zone fr", 6, {"fr-idf-1"}),
     ):
         words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(number)}
-        assert set(cli(**words).out.split()) >= names, line
+        assert set(cli.apart(**words).out.split()) >= names, line
     client.networks.delete("back")
-    lost = cli(**{**words, "ANDROMEDE_URL": "https://127.0.0.1:9"})
+    lost = cli.apart(**{**words, "ANDROMEDE_URL": "https://127.0.0.1:9"})
     assert (lost.code, lost.out.strip()) == (0, "")
 
 
-def test_serial_console_is_interactive(cli: Cli, terminals: list[Terminal]) -> None:
+def test_serial_console_is_interactive(cli: Inside, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     terminal = on_terminal(cli, "instance", "console", "web")
     terminals.append(terminal)
@@ -186,7 +193,7 @@ def test_serial_console_is_interactive(cli: Cli, terminals: list[Terminal]) -> N
     assert terminal.finish() == 0
 
 
-def test_queries_in_the_scrollback_do_not_reach_the_terminal(cli: Cli, terminals: list[Terminal]) -> None:
+def test_queries_in_the_scrollback_do_not_reach_the_terminal(cli: Inside, terminals: list[Terminal]) -> None:
     """The terminal would answer them, and the guest read the answers as keys."""
     cli.ok("instance", "create", "web", *CREATE)
     first = on_terminal(cli, "instance", "console", "web")
@@ -232,14 +239,14 @@ def test_text_without_queries_is_unchanged(text: str) -> None:
     assert without_questions(text.encode()) == text.encode()
 
 
-def test_serial_console_works_with_pipes(cli: Cli) -> None:
+def test_serial_console_works_with_pipes(cli: Inside) -> None:
     cli.ok("instance", "create", "web", *CREATE)
-    result = cli.ok("instance", "console", "web", stdin="from a pipe\n")
+    result = cli.apart.ok("instance", "console", "web", stdin="from a pipe\n")
     assert "from a pipe\nfrom a pipe\nfake# " in result.out
     assert result.err == ""
 
 
-def test_stopped_guest_ends_the_console_with_a_message(cli: Cli, terminals: list[Terminal]) -> None:
+def test_stopped_guest_ends_the_console_with_a_message(cli: Inside, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     terminal = on_terminal(cli, "instance", "console", "web", LANG="fr_FR.UTF-8")
     terminals.append(terminal)
@@ -251,7 +258,7 @@ def test_stopped_guest_ends_the_console_with_a_message(cli: Cli, terminals: list
     assert refused.code == 1 and "The guest is not running" in refused.err
 
 
-def test_vnc_viewers_connect_to_the_local_port(cli: Cli, terminals: list[Terminal]) -> None:
+def test_vnc_viewers_connect_to_the_local_port(cli: Inside, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     terminal = on_terminal(cli, "instance", "console", "web", "--kind", "vnc", "--listen", "127.0.0.1:0")
     terminals.append(terminal)
@@ -285,7 +292,7 @@ def test_console_url_is_resolved() -> None:
             address("https://cloud.example", url)
 
 
-def test_the_console_log_is_followed_until_ctrl_c(cli: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_the_console_log_is_followed_until_ctrl_c(cli: Inside, live: Live, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     assert cli.ok("instance", "console-log", "web", "--no-follow").out == "The fake guest has booted.\n"
     with proxy_to(live.url) as proxy:
@@ -301,7 +308,7 @@ def test_the_console_log_is_followed_until_ctrl_c(cli: Cli, live: Live, terminal
     assert "\x1b[2J" not in text
 
 
-def test_events_are_followed_until_ctrl_c(cli: Cli, client: Client, live: Live, terminals: list[Terminal]) -> None:
+def test_events_are_followed_until_ctrl_c(cli: Inside, client: Client, live: Live, terminals: list[Terminal]) -> None:
     """The process `stream` serves them."""
     start = client.events.list(after="now").cursor
     words = ("--url", live.cloud.stack.stream_url, "event", "follow", "--after", start, "--kind", "network.*")
@@ -315,7 +322,7 @@ def test_events_are_followed_until_ctrl_c(cli: Cli, client: Client, live: Live, 
     assert terminal.finish() == 0
 
 
-def test_typed_password_is_not_echoed(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_typed_password_is_not_echoed(stranger: Inside, live: Live, terminals: list[Terminal]) -> None:
     terminal = on_terminal(stranger, "login", live.url, "--email", "nobody@example.org")
     terminals.append(terminal)
     terminal.wait_for("Password: ")
@@ -324,7 +331,7 @@ def test_typed_password_is_not_echoed(stranger: Cli, live: Live, terminals: list
     assert b"windows" not in terminal.seen
 
 
-def test_empty_list_prints_the_create_command(cli: Cli, terminals: list[Terminal]) -> None:
+def test_empty_list_prints_the_create_command(cli: Inside, terminals: list[Terminal]) -> None:
     terminal = on_terminal(cli, "volume", "list")
     terminals.append(terminal)
     terminal.wait_for("Create the first with: andromede volume create")

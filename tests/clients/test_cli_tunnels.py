@@ -12,7 +12,7 @@ import pytest
 
 from andromede_sdk import Client
 from scripts.polling import wait_until
-from tests.clients.cli import Cli, Terminal, on_terminal, signed_in
+from tests.clients.cli import Inside, Terminal, on_terminal, signed_in
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S
 
@@ -34,7 +34,7 @@ consoles.serve(None, ("127.0.0.1", 0), lambda host, port: threading.Timer(0.1, i
 
 
 @pytest.fixture
-def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Cli:
+def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Inside:
     return signed_in(commands / "andromede", tmp_path, live)
 
 
@@ -62,13 +62,13 @@ def options_of(log: Path) -> dict[str, str]:
     return dict(value.split("=", 1) for option, value in zip(words, words[1:], strict=False) if option == "-o")
 
 
-def test_standard_streams_are_carried_to_their_end(cli: Cli) -> None:
+def test_standard_streams_are_carried_to_their_end(cli: Inside) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     text = "all of it\n" * 20_000
-    assert cli.ok("instance", "tunnel", "web", "--stdio", stdin=text).out == text
+    assert cli.apart.ok("instance", "tunnel", "web", "--stdio", stdin=text).out == text
 
 
-def test_several_connections_share_a_listening_command(cli: Cli, terminals: list[Terminal]) -> None:
+def test_several_connections_share_a_listening_command(cli: Inside, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     terminal = on_terminal(cli, "instance", "tunnel", "web", "--port", "80", "--listen", "127.0.0.1:0")
     terminals.append(terminal)
@@ -91,7 +91,7 @@ def test_interrupt_that_does_not_wake_the_listening_command_ends_it(commands: Pa
     subprocess.run([commands / "python", "-c", INTERRUPTED_ELSEWHERE], timeout=PATIENCE_S, check=True)
 
 
-def test_program_that_hangs_up_ends_its_tunnel_alone(cli: Cli, terminals: list[Terminal]) -> None:
+def test_program_that_hangs_up_ends_its_tunnel_alone(cli: Inside, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     terminal = on_terminal(cli, "instance", "tunnel", "web", "--listen", "127.0.0.1:0")
     terminals.append(terminal)
@@ -105,7 +105,7 @@ def test_program_that_hangs_up_ends_its_tunnel_alone(cli: Cli, terminals: list[T
     assert b"error" not in terminal.seen.lower()
 
 
-def test_tunnel_that_cannot_open_gives_the_reason(cli: Cli) -> None:
+def test_tunnel_that_cannot_open_gives_the_reason(cli: Inside) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     assert cli("instance", "tunnel", "web").code == 2
     assert cli("instance", "tunnel", "web", "--stdio", "--listen", "127.0.0.1:0").code == 2
@@ -118,10 +118,10 @@ def test_tunnel_that_cannot_open_gives_the_reason(cli: Cli) -> None:
     assert refused.code == 1 and "The guest is not running" in refused.err
 
 
-def test_ssh_connects_through_a_tunnel_without_a_shell_for_the_command(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
+def test_ssh_connects_through_a_tunnel_without_a_shell_for_the_command(cli: Inside, fake_ssh: tuple[str, Path]) -> None:
     path, log = fake_ssh
     created = cli.ok("instance", "create", "web", *CREATE, "--label", "ssh-user=debian", "-o", "json").json
-    cli.ok("instance", "ssh", "web", "--", "echo", "$(id); rm -rf /", PATH=path)
+    cli.apart.ok("instance", "ssh", "web", "--", "echo", "$(id); rm -rf /", PATH=path)
     options, address = options_of(log), created["addresses"][0]["ip"]
     assert log.read_text().splitlines()[-4:] == ["--", address, "echo", "$(id); rm -rf /"]
     assert (options["HostKeyAlias"], options["User"]) == (f"andromede-{created['id']}", "debian")
@@ -134,7 +134,7 @@ def test_ssh_connects_through_a_tunnel_without_a_shell_for_the_command(cli: Cli,
     assert echoed.stdout == b"SSH-2.0-x"
 
 
-def test_ssh_goes_by_a_jump_host_if_one_is_named(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
+def test_ssh_goes_by_a_jump_host_if_one_is_named(cli: Inside, fake_ssh: tuple[str, Path]) -> None:
     path, log = fake_ssh
     cli.ok("instance", "create", "web", *CREATE)
     cli.ok("instance", "ssh", "web", "-u", "root", "-J", "gate", "-i", "key", PATH=path)
@@ -148,7 +148,7 @@ def test_ssh_goes_by_a_jump_host_if_one_is_named(cli: Cli, fake_ssh: tuple[str, 
     assert not log.exists()
 
 
-def test_exit_status_is_that_of_ssh(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
+def test_exit_status_is_that_of_ssh(cli: Inside, fake_ssh: tuple[str, Path]) -> None:
     path, log = fake_ssh
     cli.ok("instance", "create", "web", *CREATE)
     ssh = log.with_name("bin") / "ssh"
@@ -158,7 +158,7 @@ def test_exit_status_is_that_of_ssh(cli: Cli, fake_ssh: tuple[str, Path]) -> Non
         assert (ended.code, ended.err) == (status, "")
 
 
-def test_configuration_is_understood_by_ssh(cli: Cli, tmp_path: Path) -> None:
+def test_configuration_is_understood_by_ssh(cli: Inside, tmp_path: Path) -> None:
     created = cli.ok("instance", "create", "web", *CREATE, "-o", "json").json
     printed = cli.ok("instance", "ssh-config", "web", "--user", "debian", "--port", "2222", "-i", "a key").out
     file = tmp_path / "ssh config"
@@ -174,7 +174,7 @@ def test_configuration_is_understood_by_ssh(cli: Cli, tmp_path: Path) -> None:
     ]
 
 
-def test_host_keys_of_profiles_are_apart(cli: Cli) -> None:
+def test_host_keys_of_profiles_are_apart(cli: Inside) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     text = (cli.home / "config" / "andromede").as_posix()
     printed = cli.ok("instance", "ssh-config", "web").out
@@ -182,12 +182,12 @@ def test_host_keys_of_profiles_are_apart(cli: Cli) -> None:
 
 
 @pytest.fixture
-def operator(commands: Path, tmp_path: Path, live: Live) -> Cli:
+def operator(commands: Path, tmp_path: Path, live: Live) -> Inside:
     return signed_in(commands / "andromede", tmp_path, live, token=live.operator)
 
 
 @pytest.fixture
-def address(cli: Cli, operator: Cli) -> Iterator[str]:
+def address(cli: Inside, operator: Inside) -> Iterator[str]:
     """Return the name of a public address, which no port has."""
     operator.ok("address-pool", "create", "outside", "--zone", "fr-idf-1", "--cidr", "198.51.100.0/28")
     cli.ok("public-address", "create", "--pool", "outside", "--name", "www", "--address", "198.51.100.7")
@@ -197,7 +197,7 @@ def address(cli: Cli, operator: Cli) -> Iterator[str]:
     operator.ok("address-pool", "delete", "outside", "--yes")
 
 
-def test_ssh_goes_by_the_public_address_that_is_applied(cli: Cli, fake_ssh: tuple[str, Path], address: str) -> None:
+def test_ssh_goes_by_the_public_address_that_is_applied(cli: Inside, fake_ssh: tuple[str, Path], address: str) -> None:
     path, log = fake_ssh
     created = cli.ok("instance", "create", "web", *CREATE, "--zone", "fr-idf-1", "-o", "json").json
     assert cli.ok("instance", "show", "web", "-o", "json").json["public_addresses"] == []

@@ -125,6 +125,7 @@ def test_sdk_guide_runs(folder: Path, live: Live, client: Client, monkeypatch: p
     assert getattr(names["change"], "change") == "tighter"  # noqa: B009
 
 
+@pytest.mark.nightly
 def test_metrics_guide_runs(
     commands: Path, folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,7 +175,8 @@ def menu(page: Page, words: str) -> None:
 # ---- from an invitation to a guest, and back
 
 
-@pytest.mark.parametrize("language", ["fr", pytest.param("en", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("language", ["fr", "en"])
 def test_user_works_from_an_invitation_to_a_guest_and_back(opened: Opener, people: People, language: str) -> None:
     page, translate, name = opened(language, WINDOWS[language]), words_in(language), f"by-keys-{language}"
     sign_up(page, translate, people, f"newcomer-{language}@example.org")
@@ -381,6 +382,7 @@ def test_tenant_sees_that_a_cordon_leaves_no_node(opened: Opener, people: People
     expect(forecast).to_contain_text("can be created")
 
 
+@pytest.mark.nightly
 def test_exported_evidence_is_verified_and_a_changed_byte_found(
     opened: Opener, people: People, tenant: Tenant, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from agents.node.adapters.interfaces import guest_name
 from scripts.polling import wait_until
 from tests.cloud.conftest import ZONES, Tenant
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.nightly]
 
 USER_DATA = """#cloud-config
 write_files:
@@ -40,9 +40,9 @@ def dual(real_tenant: Tenant) -> str:
     return str(real_tenant.api.post("networks", body)["name"])
 
 
-@pytest.mark.parametrize("reboots", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("reboots", [False, True])
 def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, dual: str, reboots: bool) -> None:
-    """A boot takes over a minute of a processor: the gate has one."""
+    """A boot takes over a minute of a processor."""
     tenant.cloud.add_image("debian-13")
     more = {"metadata": "open"} if reboots else {}
     created = tenant.create("trixie", flavor="small", image="debian-13", networks=[dual], user_data=USER_DATA, **more)

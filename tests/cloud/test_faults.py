@@ -16,7 +16,7 @@ from tests.nightly import as_nightly
 
 pytestmark = pytest.mark.lab
 
-IN_FLIGHT = 4
+IN_FLIGHT = 2
 
 
 def begin(tenant: Tenant, *, until_step: int = 2, **more: object) -> list[dict[str, object]]:
@@ -95,6 +95,7 @@ def test_vanished_node_is_abandoned_and_cleaned_on_its_return(tenant: Tenant) ->
     tenant.assert_clean_slate()
 
 
+@pytest.mark.nightly
 def test_guests_keep_running_while_agent_and_libvirtd_restart(tenant: Tenant) -> None:
     created = tenant.create("survivor")
     assert tenant.api.wait(created["operation"])["state"] == "succeeded"

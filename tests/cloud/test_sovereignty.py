@@ -134,6 +134,7 @@ def test_guest_is_not_started_by_hand(tenant: Tenant) -> None:
     assert node.guest_pids() == []
 
 
+@pytest.mark.nightly
 def test_operation_waits_for_the_signer_and_continues(tenant: Tenant) -> None:
     stack = tenant.cloud.stack
     stack.kill("signer")

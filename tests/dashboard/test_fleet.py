@@ -12,6 +12,7 @@ from controlplane.operations.selectors import STUCK_ATTEMPTS
 from controlplane.quotas.models import QuotaRequest
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.cases import in_one_cloud
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud, run
@@ -36,7 +37,7 @@ def api(cloud: Cloud) -> Caller:
     return Caller(token="alpha", project="alpha")
 
 
-@pytest.mark.parametrize("url", PAGES)
+@in_one_cloud("url", PAGES)
 def test_platform_pages_are_for_platform_roles(url: str, signed_in: SignIn, cloud: Cloud) -> None:
     assert signed_in("operator").get(url).status_code == 200
     assert signed_in("support").get(url).status_code == 200

@@ -9,6 +9,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import RBD, Orphan, Pool
 from controlplane.reconcilers import orphans
 from controlplane.storage_clusters.models import StorageCluster
+from tests.cases import in_one_cloud
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud
@@ -41,7 +42,7 @@ def test_empty_quarantine_is_explained(operator: Client, cloud: Cloud) -> None:
     assert f'href="{LIST}"' in operator.get("/platform/incidents").content.decode()
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("query", "is_there"),
     [("", True), ("state=any", True), ("state=found&kind=file", True), ("state=gone", False), ("kind=domain", False)],
 )

@@ -27,6 +27,7 @@ from tests import facts
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.approvers import OFFICER, OPERATOR, appoint, person
+from tests.cases import in_one_cloud
 from tests.dashboard.conftest import SignIn, browser_of
 from tests.dashboard.sample_resources import text_of
 from tests.services.audit.export_queue import ExportQueue
@@ -93,7 +94,7 @@ def test_empty_pages_are_rendered(url: str, signed_in: SignIn) -> None:
     assert signed_in("viewer").get(url).status_code == 200
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("url", "words"),
     [
         ("/parties", "No parties yet"),

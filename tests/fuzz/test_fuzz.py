@@ -7,7 +7,7 @@ import pytest
 from scripts.fuzz import PHASES, fuzz
 from scripts.fuzz_world import fuzz_world
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 # A password is needed, or a network on which nothing is.
 NOT_TO_BE_HAD = {
@@ -19,7 +19,7 @@ NETWORKS = "^network_(list|get|create|update|delete)$"
 ONLY = "^(network|session|event)_(list|get|create|update|delete)$"
 
 
-@pytest.mark.parametrize(("only", "chains"), [(NETWORKS, 2), pytest.param(ONLY, 5, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(("only", "chains"), [(NETWORKS, 2), (ONLY, 5)])
 def test_fuzzing_finds_no_fault(only: str, chains: int) -> None:
     with fuzz_world() as world:
         asked = argparse.Namespace(seconds=600, seed=1, examples=1, chains=chains, phases=PHASES, only=only)

@@ -22,7 +22,7 @@ RULE = "andromede_security_group_rule.http"
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "example",
-    thinned([path for path in SINGLE if path not in ALONE], keep_every=6),
+    thinned([path for path in SINGLE if path not in ALONE], keep_every=9),
     ids=lambda path: str(path.relative_to(EXAMPLES)),
 )
 def test_an_example_is_applied_and_changes_nothing_afterwards(wide: Workspace, example: Path, tmp_path: Path) -> None:
@@ -35,6 +35,7 @@ def test_an_example_is_applied_and_changes_nothing_afterwards(wide: Workspace, e
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_policy_example_is_applied(in_project: InProject) -> None:
     tf, api = in_project("example")
     tf.write((EXAMPLES / "resources" / "policy.tf").read_text()).apply()

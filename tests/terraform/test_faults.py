@@ -114,6 +114,7 @@ def test_drift_is_shown_and_repaired(tf: Workspace, api: Api) -> None:
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_resource_deleted_outside_is_recreated(tf: Workspace, api: Api) -> None:
     tf.write(WEB % "" + LAN).apply()
     for kind in ("instances", "networks"):

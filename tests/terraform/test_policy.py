@@ -43,6 +43,7 @@ def test_policy_is_created_changed_and_destroyed(in_project: InProject) -> None:
     assert len(api.get("policy")["atoms"]) == 2
 
 
+@pytest.mark.nightly
 def test_policy_left_by_a_destroy_is_adopted_when_equal(in_project: InProject) -> None:
     tf, api = in_project("again")
     tf.write(policy(HOME)).apply()

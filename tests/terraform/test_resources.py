@@ -266,7 +266,7 @@ LIVES = [
 ]
 
 
-@pytest.mark.parametrize("life", thinned(LIVES, keep_every=6), ids=lambda life: life.id)
+@pytest.mark.parametrize("life", thinned(LIVES, keep_every=9), ids=lambda life: life.id)
 def test_resource_is_created_updated_replaced_imported_and_destroyed(wide: Workspace, api: Api, life: Life) -> None:
     tf = wide
     tf.write(life.before + life.first).apply()
@@ -408,6 +408,7 @@ def test_a_token_opens_the_api_and_is_never_printed(tf: Workspace) -> None:
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_an_ephemeral_token_lives_for_one_run(tf: Workspace, api: Api) -> None:
     tf.is_debugged = False
     tf.write(
@@ -475,6 +476,7 @@ def test_query_finds_resources_by_label(tf: Workspace) -> None:
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_a_reboot_is_an_action_with_progress(tf: Workspace, api: Api) -> None:
     tf.write(
         WEB % "" + 'action "andromede_instance_reboot" "web" {\n  config {\n'

@@ -15,6 +15,7 @@ from tests.terraform.test_runtime_plans import thing
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.nightly
 def test_an_interrupt_loses_no_object(toy: Workspace, cloud: Path) -> None:
     """All of the creates are in the middle when Ctrl-C comes; what they made reaches the state."""
     toy.is_debugged = False
@@ -64,6 +65,7 @@ def test_object_is_imported_by_id_into_an_empty_state(toy: Workspace) -> None:
     toy.assert_no_changes()
 
 
+@pytest.mark.nightly
 def test_object_is_imported_by_identity(toy: Workspace) -> None:
     toy.write(thing("size = 4")).apply()
     toy.forget()

@@ -75,6 +75,7 @@ def test_lock_of_another_is_reported_and_can_be_forced(terraform: Terraform) -> 
     terraform.run("apply", "-auto-approve")
 
 
+@pytest.mark.nightly
 def test_a_wrong_token_is_refused(terraform: Terraform) -> None:
     stranger = Terraform(terraform.folder, terraform.settings | {"TF_HTTP_PASSWORD": "nobody"})
     assert "requires auth" in stranger.run("init", "-reconfigure", expected=1)

@@ -24,6 +24,7 @@ from controlplane.storage_clusters.errors import StorageClusterRefused
 from controlplane.storage_clusters.models import ClusterImage, StorageCluster
 from controlplane.workflows import cluster_disks
 from controlplane.workflows.registry import WORKFLOWS
+from tests.nightly import thinned
 from tests.storage_agent import FakeStorageAgent
 from tests.workflows.helpers import altered, cancel, die_with_guests, done, fresh, make_port, run_on, then
 from tests.workflows.shared_pool import Shared
@@ -314,7 +315,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("prepare", CALLS)
+@pytest.mark.parametrize("prepare", thinned(CALLS, keep_every=2))
 def test_call_whose_answer_is_lost_is_repeated(
     shared: Shared, prepare: Callable[[Shared], Callable[[], Operation]]
 ) -> None:

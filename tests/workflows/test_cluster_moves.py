@@ -25,6 +25,7 @@ from controlplane.storage.models import Volume, VolumeMove
 from controlplane.storage.services import volume_grow
 from controlplane.storage_clusters.models import StorageCluster, StorageClusterIncident
 from controlplane.workflows.registry import WORKFLOWS
+from tests.nightly import in_turn
 from tests.services.policies import in_zones, ruled
 from tests.workflows.helpers import (
     altered,
@@ -58,7 +59,7 @@ def two_clusters(cloud: Cloud, *machines: FakeMachine) -> tuple[VolumeType, Volu
 
 
 Kinds = Callable[..., tuple[VolumeType, VolumeType]]
-BOTH = pytest.mark.parametrize("kinds", [one_cluster, two_clusters])
+BOTH = in_turn("kinds", [one_cluster, two_clusters])
 
 
 def images(cloud: Cloud, volume: Volume) -> set[str]:

@@ -133,7 +133,7 @@ def slept(operation: Operation, case: Case, step: str, act: Act) -> None:
         run_on(operation, altered(WORKFLOWS[case.kind], step, sleep_while(act)))
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=16, beginning=0))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=32, beginning=0))
 def test_step_with_a_lost_answer_is_retried(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
     starts = count_starts(cloud)
@@ -146,7 +146,7 @@ def test_step_with_a_lost_answer_is_retried(cloud: Cloud, case: Case, step: str)
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=16, beginning=2))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=32, beginning=4))
 def test_duplicate_task_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     """In the middle of the step, and when all is over."""
     operation = case.prepare(cloud)()
@@ -161,7 +161,7 @@ def test_duplicate_task_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=16, beginning=4))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=32, beginning=8))
 def test_stale_worker_after_success_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
     starts, ended = count_starts(cloud), dict[str, object]()
@@ -177,7 +177,7 @@ def test_stale_worker_after_success_is_noop(cloud: Cloud, case: Case, step: str)
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=16, beginning=6))
+@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=32, beginning=12))
 def test_stale_worker_after_cancel_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     ask = case.prepare(cloud)
     before = picture(cloud)
@@ -193,7 +193,7 @@ def test_stale_worker_after_cancel_is_noop(cloud: Cloud, case: Case, step: str) 
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(UNDOABLE, keep_every=16, beginning=8))
+@pytest.mark.parametrize(("case", "step"), thinned(UNDOABLE, keep_every=32, beginning=16))
 def test_stale_worker_before_an_undo_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     """The step failed, and before its undo the worker sleeps until another one has undone all."""
     ask = case.prepare(cloud)
@@ -218,7 +218,7 @@ def test_stale_worker_before_an_undo_is_noop(cloud: Cloud, case: Case, step: str
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=16, beginning=10))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=32, beginning=20))
 def test_stale_worker_after_deletion_leaves_nothing(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
 
@@ -230,7 +230,7 @@ def test_stale_worker_after_deletion_leaves_nothing(cloud: Cloud, case: Case, st
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=16, beginning=12))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=32, beginning=24))
 def test_stale_worker_inside_a_step_after_deletion_leaves_nothing(
     cloud: Cloud, case: Case, step: str, sleeper: Sleeper
 ) -> None:
@@ -244,7 +244,7 @@ def test_stale_worker_inside_a_step_after_deletion_leaves_nothing(
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=16, beginning=14))
+@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=32, beginning=28))
 def test_stale_worker_inside_a_step_after_cancel_is_noop(cloud: Cloud, case: Case, step: str, sleeper: Sleeper) -> None:
     ask = case.prepare(cloud)
     before = picture(cloud)

@@ -52,6 +52,7 @@ from controlplane.storage_clusters.models import StorageCluster
 from controlplane.workflows import image_create
 from controlplane.workflows.operation_retry import operation_retry
 from controlplane.workflows.registry import WORKFLOWS
+from tests.nightly import thinned
 from tests.services.policies import HOME, classify, in_zones, ruled
 from tests.services.quotas.test_organization_quotas import of_project
 from tests.storage_agent import FakeStorageAgent
@@ -385,7 +386,9 @@ def test_files_of_an_ended_operation_are_collected(shared: Shared) -> None:
     assert images_collect() == 1
 
 
-@pytest.mark.parametrize("step", ["snapshot", "read", "remove-snapshot", "convert", "inspect", "publish"])
+@pytest.mark.parametrize(
+    "step", thinned(["snapshot", "read", "remove-snapshot", "convert", "inspect", "publish"], keep_every=3, beginning=1)
+)
 def test_failure_leaves_neither_file_nor_snapshot_and_is_on_record(
     shared: Shared, agent: FakeStorageAgent, step: str
 ) -> None:

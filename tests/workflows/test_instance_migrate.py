@@ -39,6 +39,7 @@ from controlplane.placement.models import Allocation, Permit
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
 from controlplane.workflows import force_finish
+from tests.nightly import thinned
 from tests.workflows.helpers import (
     ask_instance,
     assert_clean_slate,
@@ -378,7 +379,12 @@ def test_destination_that_fails_to_prepare_is_cleaned(moving: Move) -> None:
 
 
 @pytest.mark.parametrize(
-    "call", ["ensure_image", "ensure_volume", "ensure_port", "ensure_arrival", "ensure_departure", "ensure_instance"]
+    "call",
+    thinned(
+        ["ensure_image", "ensure_volume", "ensure_port", "ensure_arrival", "ensure_departure", "ensure_instance"],
+        keep_every=3,
+        beginning=1,
+    ),
 )
 def test_call_with_a_lost_answer_is_retried(moving: Move, call: str) -> None:
     with losing(call):

@@ -29,6 +29,7 @@ from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import instance_metadata, node_removals
 from controlplane.signer.instance_metadata import sign_all
 from controlplane.workflows.registry import WORKFLOWS
+from tests.nightly import thinned
 from tests.services.policies import in_zones, ruled
 from tests.workflows.helpers import (
     Killed,
@@ -188,7 +189,7 @@ def test_invalid_or_busy_rebuild_is_refused(cloud: Cloud, image: Image) -> None:
         rebuild(cloud, failed, image)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", thinned(STEPS, keep_every=2))
 def test_failure_before_the_disk_removal_keeps_the_old_guest_running(cloud: Cloud, image: Image, step: str) -> None:
     instance = make_instance(cloud)
     before = picture(cloud)
@@ -255,7 +256,7 @@ def test_old_guest_no_longer_admitted_is_stopped_after_a_failure(
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize("step", [*STEPS, "old-root-disk"])
+@pytest.mark.parametrize("step", thinned([*STEPS, "old-root-disk"], keep_every=2, beginning=1))
 def test_deletion_during_a_rebuild_leaves_nothing(cloud: Cloud, image: Image, step: str) -> None:
     instance = make_instance(cloud)
     deletions = []

@@ -25,7 +25,7 @@ from controlplane.operations.services import enqueue, operation_cancel
 from controlplane.storage.models import Volume, VolumeMove
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS
-from tests.nightly import thinned
+from tests.nightly import in_turn, thinned
 from tests.services.policies import in_zones, ruled
 from tests.workflows.helpers import (
     altered,
@@ -47,6 +47,7 @@ from tests.workflows.test_volume_moves import PAIRS, PLACES, ask, held_at, place
 from tests.world import Cloud, run_next_attempt
 
 MOVE = WORKFLOWS["volume.move"]
+FROM_EITHER = in_turn("source", list(PLACES))
 
 
 class Rig:
@@ -117,9 +118,9 @@ def test_guest_runs_on_in_the_new_place(cloud: Cloud, source: str, to: str, boot
     rig.clean_up()
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_guest_has_both_places_until_the_source_is_erased(cloud: Cloud, place: str) -> None:
-    rig, seen = Rig(cloud, place), list[object]()
+@FROM_EITHER
+def test_guest_has_both_places_until_the_source_is_erased(cloud: Cloud, source: str) -> None:
+    rig, seen = Rig(cloud, source), list[object]()
 
     def look(operation: Operation) -> None:
         seen.append(places(cloud, rig.volume))
@@ -157,7 +158,7 @@ def test_nothing_else_is_done_with_guest_or_volume_meanwhile(cloud: Cloud) -> No
     rig.check_content()
 
 
-@pytest.mark.parametrize("source", PLACES)
+@FROM_EITHER
 def test_cancelled_move_leaves_the_guest_alone(cloud: Cloud, source: str) -> None:
     rig = Rig(cloud, source)
     operation = run_on(rig.ask(), altered(MOVE, "copy", then(cancel(cloud))))
@@ -243,7 +244,7 @@ def test_node_that_boots_in_the_middle_has_all_that_the_guest_wrote(cloud: Cloud
     assert len(places(cloud, rig.volume)) == 1
 
 
-@pytest.mark.parametrize("source", PLACES)
+@FROM_EITHER
 def test_node_that_is_away_at_the_pivot_is_waited_for(cloud: Cloud, source: str) -> None:
     """The node alone knows which place has all of the data: nothing starts, and nothing is erased, without it."""
     rig = Rig(cloud, source)

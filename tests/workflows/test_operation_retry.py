@@ -35,6 +35,7 @@ from controlplane.storage.retype import volume_retype
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.operation_retry import NOT_RETRYABLE, RETRY_HANDLERS, operation_retry
 from controlplane.workflows.registry import WORKFLOWS
+from tests.nightly import thinned
 from tests.workflows.helpers import (
     ask_instance,
     ask_volume,
@@ -170,7 +171,7 @@ ASKED: dict[str, Callable[[Cloud], Operation]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ASKED)
+@pytest.mark.parametrize("kind", thinned(ASKED, keep_every=3))
 def test_cancelled_operation_can_be_retried(cloud: Cloud, kind: str) -> None:
     """The retried operation has the effect of the cancelled one."""
     cancelled = ASKED[kind](cloud)

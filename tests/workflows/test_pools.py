@@ -4,6 +4,7 @@ The pool is a folder that the nodes have mounted, or of a storage cluster, whose
 """
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
 from controlplane.workflows.registry import WORKFLOWS
-from tests.nightly import thinned
+from tests.nightly import one_of, thinned
 from tests.workflows import shared_pool
 from tests.workflows.helpers import (
     Killed,
@@ -48,8 +49,16 @@ from tests.workflows.helpers import (
 from tests.workflows.shared_pool import NAME, Shared
 from tests.world import Cloud, follow, make_flavor, run
 
+TURNS = count()
 
-@pytest.fixture(params=["folder", "cluster"])
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test in both kinds of pools; in the gate in one, in turn."""
+    if "shared" in metafunc.fixturenames:
+        metafunc.parametrize("shared", one_of(["folder", "cluster"], next(TURNS)), indirect=True)
+
+
+@pytest.fixture
 def shared(cloud: Cloud, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shared]:
     make = shared_pool.folder_pool if request.param == "folder" else shared_pool.cluster_pool
     with make(cloud, tmp_path) as created:

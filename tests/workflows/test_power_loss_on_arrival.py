@@ -5,6 +5,7 @@ Its source has it no more: it is started from its disks where it has come to, or
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
 
@@ -20,6 +21,7 @@ from controlplane.nodes.models import Incident
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.workflows.registry import WORKFLOWS
+from tests.nightly import one_of
 from tests.power import lose_power
 from tests.workflows.helpers import (
     Killed,
@@ -85,7 +87,16 @@ class Trip:
         self.assert_is_there()
 
 
-@pytest.fixture(params=["runs", "is off"])
+TURNS = count()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test with a guest that runs and with one that is off; in the gate with one of them, in turn."""
+    if "trip" in metafunc.fixturenames:
+        metafunc.parametrize("trip", one_of(["runs", "is off"], next(TURNS)), indirect=True)
+
+
+@pytest.fixture
 def trip(cloud: Cloud, request: pytest.FixtureRequest) -> Trip:
     instance = make_attached(cloud).instance
     if request.param == "is off":

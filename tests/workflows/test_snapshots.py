@@ -43,6 +43,7 @@ from controlplane.storage.snapshot_placement import snapshot_placement_request
 from controlplane.workflows.registry import WORKFLOWS
 from tests import storage_agent
 from tests.facts import import_sample
+from tests.nightly import thinned
 from tests.services.placement.test_policies_of_operations import moving
 from tests.services.policies import HOME, classify, in_zones, ruled
 from tests.storage_agent import FakeSnapshot, FakeStorageAgent, storage_pool
@@ -189,7 +190,7 @@ def test_snapshot_of_a_volume_with_an_unexpected_size_is_refused(shared: Shared,
     failed(shared, agent, operation)
 
 
-@pytest.mark.parametrize("kind", ["take", "remove", "revert", "clone"])
+@pytest.mark.parametrize("kind", thinned(["take", "remove", "revert", "clone"], keep_every=2))
 def test_silent_cluster_delays_the_operation(shared: Shared, agent: FakeStorageAgent, kind: str) -> None:
     begin = PREPARED[kind](shared)
     agent.failure = AdapterError("The cluster does not answer.", retryable=True)
@@ -252,7 +253,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("kind", PREPARED)
+@pytest.mark.parametrize("kind", thinned(PREPARED, keep_every=2, beginning=1))
 def test_call_whose_answer_is_lost_is_repeated(shared: Shared, agent: FakeStorageAgent, kind: str) -> None:
     begin = PREPARED[kind](shared)
     agent.loses_answers = True

@@ -94,8 +94,8 @@ def test_connections_to_the_agent_are_not_tracked(node: Node, start: Start) -> N
     assert "src=" not in node.run(f"conntrack -L -p tcp --sport {AGENT}")
 
 
-@pytest.mark.parametrize(("state", "seconds"), [("established", "3600"), ("time_wait", "10"), ("close", "10")])
-def test_entries_of_idle_and_closed_connections_expire(node: Node, start: Start, state: str, seconds: str) -> None:
+def test_entries_of_idle_and_closed_connections_expire(node: Node, start: Start) -> None:
     start(GREEDY)
-    switch = f"sysctl -n net.netfilter.nf_conntrack_tcp_timeout_{state}"
-    assert [node.run(switch).strip(), node.run(switch, namespace=ROUTER).strip()] == [seconds, seconds]
+    for state, seconds in (("established", "3600"), ("time_wait", "10"), ("close", "10")):
+        switch = f"sysctl -n net.netfilter.nf_conntrack_tcp_timeout_{state}"
+        assert [node.run(switch).strip(), node.run(switch, namespace=ROUTER).strip()] == [seconds, seconds], state

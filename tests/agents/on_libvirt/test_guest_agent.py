@@ -22,6 +22,7 @@ from tests.agents import specs
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.limits import PATIENCE_S
+from tests.nightly import as_nightly
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -173,7 +174,7 @@ def test_thaw_is_retried_after_the_guest_agent_was_killed(guest: AgentGuest) -> 
     wait_until(lambda: guest.thaws() > before, what="the thaw")
 
 
-@pytest.mark.parametrize("behaviour", ["refusing", "wordy"])
+@pytest.mark.parametrize("behaviour", ["refusing", as_nightly("wordy")])
 def test_text_of_a_lying_agent_is_cut_and_escaped(guest: AgentGuest, behaviour: str) -> None:
     guest.ssh("(printf '\\\\u001b[31m\\\\u0000\\\\ud800é'; head -c 100000 /dev/zero | tr '\\0' y) >/run/refusal")
     guest.behave(behaviour)
@@ -186,6 +187,7 @@ def test_text_of_a_lying_agent_is_cut_and_escaped(guest: AgentGuest, behaviour: 
     assert guest.thaw() == (1, True)
 
 
+@pytest.mark.nightly
 def test_silent_agent_is_reported(guest: AgentGuest) -> None:
     guest.behave("silent")
     assert refusal(guest.freeze).code == "agent.guest_agent_silent"

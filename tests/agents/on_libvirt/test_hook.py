@@ -191,6 +191,7 @@ def test_libvirtd_restart_keeps_the_guest(agent: LabAgent, guest: pb.EnsureInsta
         wait_until(lambda: '"operation": "reconnect"' in agent.log.read_text(), what="libvirt's report")
 
 
+@pytest.mark.nightly
 def test_restart_loses_no_guest_when_only_the_reconnection_passes(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, changed_hook: Path
 ) -> None:
@@ -200,6 +201,7 @@ def test_restart_loses_no_guest_when_only_the_reconnection_passes(
     assert qemu_pid(agent) == pid
 
 
+@pytest.mark.nightly
 def test_hook_that_fails_a_reconnection_ends_the_guest(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, changed_hook: Path
 ) -> None:

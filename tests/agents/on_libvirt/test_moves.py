@@ -142,6 +142,7 @@ def test_guest_moves_and_returns_with_all_its_data(traveller: Traveller) -> None
         assert traveller.trip.domains() == {traveller.trip.source.node.name: "running"}
 
 
+@pytest.mark.nightly
 def test_connections_of_a_filtered_guest_move_with_it(traveller: Traveller, tmp_path: Path) -> None:
     trip = traveller.trip
     authority = trip.source.authority
@@ -207,6 +208,7 @@ def test_consoles_and_usage_continue_at_the_destination(traveller: Traveller) ->
     )
 
 
+@pytest.mark.nightly
 def test_repeated_migration_calls_migrate_once(traveller: Traveller) -> None:
     trip = traveller.trip
     request = trip.departure(trip.make_ready())
@@ -323,7 +325,8 @@ def test_agent_death_during_migration_keeps_the_guest_at_its_source(traveller: T
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-@pytest.mark.parametrize("end", [as_nightly("source"), "destination"])
+@pytest.mark.nightly
+@pytest.mark.parametrize("end", ["source", "destination"])
 def test_libvirtd_death_keeps_the_guest_at_its_source(traveller: Traveller, end: str) -> None:
     with on_its_way(traveller) as request:
         agent = getattr(traveller.trip, end)
@@ -422,6 +425,7 @@ def test_stopped_guest_moves_without_running(traveller: Traveller) -> None:
     traveller.check(trip.destination)
 
 
+@pytest.mark.nightly
 def test_guest_moves_after_all_failures(traveller: Traveller) -> None:
     trip = traveller.trip
     ended = trip.go()

@@ -28,6 +28,7 @@ from controlplane.kernel import clock, wakeups
 from controlplane.kernel.ids import new_id
 from controlplane.signer import tasks
 from scripts.polling import wait_until
+from tests.cases import in_one_cloud
 from tests.processes import running
 from tests.services.audit.export_queue import ExportQueue
 from tests.services.audit.exports import verdict
@@ -150,7 +151,7 @@ def test_unreachable_broker_delays_the_export(
     assert export.state == "ready"
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("start", "end", "field"),
     [
         (timedelta(), timedelta(), "to"),

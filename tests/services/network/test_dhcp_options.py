@@ -15,6 +15,7 @@ from controlplane.network.ports import instance_port_create
 from controlplane.network.services import network_create
 from controlplane.network.subnets import SubnetChange, subnet_create, subnet_update
 from controlplane.nodes.models import Node
+from tests.cases import in_one_cloud
 from tests.world import Cloud, Tenant, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -80,14 +81,14 @@ def test_options_of_a_first_subnet_are_in_the_audit_log(tenant: Tenant) -> None:
     }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@in_one_cloud("name", HOSTILE)
 def test_name_that_dnsmasq_could_read_otherwise_is_refused(tenant: Tenant, subnet: Subnet, name: str) -> None:
     with pytest.raises(DhcpOptionInvalid) as caught:
         change(tenant, subnet, domain_search=["a.example", name])
     assert caught.value.field == "domain_search/1"
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("options", "field"),
     [
         ({"ntp_servers": ["10.0.0.5"] * 2}, "ntp_servers"),

@@ -33,6 +33,7 @@ from controlplane.network.services import network_create
 from controlplane.network.subnets import SubnetChange, subnet_create, subnet_delete, subnet_update
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import quota_drift
+from tests.cases import in_one_cloud
 from tests.world import Tenant, make_address_pool, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -111,7 +112,7 @@ def test_ipv6_addresses_are_free_of_quota(tenant: Tenant, network: Network) -> N
     assert quota_drift.reconcile() == []
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("addresses", "error", "field"),
     [
         (["any", "fd00:10::"], AddressNotUsable, "addresses/1/ip"),

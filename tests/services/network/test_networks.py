@@ -25,6 +25,7 @@ from controlplane.network.selectors import network_get, networks
 from controlplane.network.services import network_create, network_delete, network_update
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse
+from tests.cases import in_one_cloud
 from tests.world import Tenant, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -139,7 +140,7 @@ def test_ports_of_an_instance_are_deleted_together(tenant: Tenant) -> None:
     assert Port.objects.count() == 1
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     "cidr",
     [
         "",

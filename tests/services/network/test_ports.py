@@ -41,6 +41,7 @@ from controlplane.network.subnets import subnet_create
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.reconcilers import quota_drift
+from tests.cases import in_one_cloud
 from tests.world import Tenant, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -118,7 +119,7 @@ def test_port_has_a_name_of_its_id_unless_it_is_given_one(tenant: Tenant, networ
     assert not ports(other.actor, other.project).exists()
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("addresses", "error", "field"),
     [
         (["any", "10.0.1.9"], AddressNotUsable, "addresses/1/ip"),
@@ -217,7 +218,7 @@ def test_allowed_addresses_are_replaced(tenant: Tenant, network: Network) -> Non
     assert not port.allowed_addresses.exists()
 
 
-@pytest.mark.parametrize(
+@in_one_cloud(
     ("cidr", "mac", "field"),
     [
         ("10.0.0.9/24", "", "cidr"),

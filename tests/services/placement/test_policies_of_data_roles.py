@@ -25,6 +25,7 @@ from controlplane.placement.errors import PolicyUnsatisfiable
 from controlplane.placement.models import Allocation, Binding, Permit
 from controlplane.placement.selectors import latest_decision
 from controlplane.storage import services as storage
+from tests.nightly import thinned
 from tests.services.catalog.disks import chunks_of, qcow2
 from tests.services.catalog.test_image_import import Answer, serving
 from tests.services.policies import classify, in_zones, made_instance, made_volume, new_instance, new_volume, ruled
@@ -102,7 +103,7 @@ def elsewhere(*roles: str) -> list[dict[str, object]]:
     return in_zones("de-rhein-1", roles=list(roles))
 
 
-@pytest.mark.parametrize(("way", "role"), ASKED)
+@pytest.mark.parametrize(("way", "role"), thinned(ASKED, keep_every=3))
 def test_clause_about_one_role_refuses_its_operations(cloud: Cloud, way: Way, role: str) -> None:
     ask = way(cloud)
     asked_before = ask()

@@ -17,7 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from scripts.control_plane import Stack
 from tests.limits import PATIENCE_S
-from tests.nightly import thinned
+from tests.nightly import as_nightly, thinned
 
 PROCESSES = sorted(Stack(Path("nowhere")).commands())
 NEEDS_REDIS = {"worker", "transfer", "periodic", "signer", "sentinel", "webhooks"}
@@ -95,7 +95,7 @@ def test_each_process_reports_readiness_and_metrics(transactional_db: None, fold
         assert ('andromede_stream_connections{kind="events"} 0.0' in text) == (name == "stream")
 
 
-@pytest.mark.parametrize("name", thinned(["web", "stream", "worker", "periodic", "watcher"], keep_every=2))
+@pytest.mark.parametrize("name", thinned(["web", "stream", "worker", "periodic", "watcher"], keep_every=5))
 def test_each_process_logs_json_lines(transactional_db: None, folder: Path, name: str) -> None:
     nowhere = {"DB_HOST": str(folder), "REDIS_URL": f"redis+socket://{folder}/no.sock"}
     nowhere |= {"TRACES_URL": "http://127.0.0.1:9/v1/traces"}
@@ -112,7 +112,7 @@ def test_api_answers_and_workers_are_unready_without_redis(transactional_db: Non
         assert process.ready() == ((503, ["redis"]) if name in NEEDS_REDIS else (200, []))
 
 
-@pytest.mark.parametrize("name", ["web", "worker"])
+@pytest.mark.parametrize("name", [as_nightly("web"), "worker"])
 def test_process_is_ready_with_a_newer_database_only(transactional_db: None, folder: Path, name: str) -> None:
     recorder = MigrationRecorder(connection)
     newest = max(key for key in recorder.applied_migrations() if key[0] == "nodes")
