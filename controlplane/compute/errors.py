@@ -62,7 +62,7 @@ class EvacuationBlocked(Conflict):
 class MigrationFailed(Conflict):
     code = "compute.migration.failed"
     title = "Migration failed"
-    detail = "The migration failed, and the instance still runs on its node: {reason}"
+    detail = "The migration failed, and the instance is on its node as before: {reason}"
 
 
 class MigrationNotFound(NotFound):

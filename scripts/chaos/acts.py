@@ -11,7 +11,7 @@ from scripts.chaos.volume_types import KEPT, LATE, LOCAL
 ENDED = ("succeeded", "failed", "cancelled")
 # Enough that they meet, few enough that each has its turn.
 MOST_INSTANCES, MOST_VOLUMES = 24, 20
-# Number of instances that are checked for one that can migrate.
+# Number of instances that are checked for one that can migrate, or be relocated.
 MOST_PLANS = 4
 IMAGE = "tiny"
 FLAVORS = ("tiny", "small")
@@ -179,6 +179,22 @@ def migrate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     return None
 
 
+def relocate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
+    """Relocate a stopped instance, after a preview, to a zone that admits it.
+
+    It may have been started since the preview: then the request is refused.
+    """
+    stopped = sorted(in_state(scene.instances, "stopped"), key=_id)
+    for each in dice.sample(stopped, min(len(stopped), MOST_PLANS)):
+        plan = scene.reader.get(f"instances/{each['id']}/relocation-plan")
+        admitted = [zone["zone"] for zone in plan["zones"] if zone["is_admitted"]] if plan else []
+        if admitted:
+            to = {"zone": dice.choice(sorted(admitted))}
+            path = f"instances/{each['id']}/actions/relocate"
+            return PlannedRequest("POST", path, "instance.relocate", to, resource=each["id"], then=to)
+    return None
+
+
 def drain(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Drain one node at a time by its plan; if the plan has changed since, the request is refused."""
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
@@ -229,6 +245,7 @@ ACTS: Mapping[str, ActKind] = {
     "cancel": ActKind(2, cancel),
     "retry": ActKind(2, retry),
     "migrate": ActKind(10, migrate),
+    "relocate": ActKind(8, relocate),
     "cordon": ActKind(1, cordon),
     "uncordon": ActKind(3, uncordon),
     "drain": ActKind(3, drain),

@@ -105,6 +105,7 @@ def figures() -> dict[str, Any]:
         "by_state": _counted(rows, "state"),
         "by_kind": _counted(rows, "kind"),
         "moves": _counted(Migration.objects.filter(kind="migrate"), "state"),
+        "relocations": _counted(Migration.objects.filter(kind="relocate"), "state"),
         "volume_moves": _counted(VolumeMove.objects.filter(is_online=False), "state"),
         "online_volume_moves": _counted(VolumeMove.objects.filter(is_online=True), "state"),
         "images": _counted(Image.objects.exclude(project=None), "state"),
