@@ -97,8 +97,8 @@ def _pool_obstacles(instance: Instance) -> list[Message]:
         assert volume.pool is not None
         obstacles.append(
             Message(
-                "its volume {volume} is in the pool {pool}, which stays in its zone. Detach it, or retype it to a type "
-                "of a node's own disk first. A root volume is only retyped.",
+                "its volume {volume} is in the pool {pool}, which stays in its zone. Retype it to a type of a node's "
+                "own disk first, or detach it; a root volume cannot be detached.",
                 volume=volume.name,
                 pool=volume.pool.name,
             )

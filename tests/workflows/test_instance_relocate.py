@@ -290,7 +290,7 @@ def test_instance_with_a_volume_in_a_pool_is_not_relocated(cloud: Cloud, stopped
     with pytest.raises(InstanceNotRelocatable) as refused:
         relocate(cloud, stopped)
     assert volume.name in str(refused.value)
-    assert "retype" in str(refused.value)
+    assert "Retype it" in str(refused.value)
 
 
 def test_read_only_volume_is_not_relocated(cloud: Cloud, stopped: Instance) -> None:
