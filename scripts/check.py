@@ -20,6 +20,7 @@ TYPED = [
     "andromede_sdk",
     "andromede_cli",
     "clients.terraform",
+    "tests",
 ]
 PATHS = ("clients/sdk", "clients/cli")
 AT_ONCE = 2

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from threading import Thread
+from typing import Any
 from uuid import UUID
 
 import grpc
@@ -29,7 +30,7 @@ def build(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
     return spec
 
 
-def guest(agent: AgentUnderTest, spec: pb.EnsureInstanceRequest):
+def guest(agent: AgentUnderTest, spec: pb.EnsureInstanceRequest) -> Any:
     return agent.fake.guests[UUID(spec.subject.id)]
 
 
@@ -475,7 +476,7 @@ def test_a_second_agent_on_the_same_state_is_refused(agent: AgentUnderTest) -> N
 # ---- watching
 
 
-def events(agent: AgentUnderTest, heartbeat_interval_ms: int = 100):
+def events(agent: AgentUnderTest, heartbeat_interval_ms: int = 100) -> Any:
     return agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=heartbeat_interval_ms), timeout=PATIENCE_S)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -21,7 +21,7 @@ DOCUMENTS: list[Any] = [
     {"there": MOMENT.astimezone(timezone(timedelta(hours=2)))},
     {"text": 'é "quoted" \\ / \n\t\x1f\x7f \U0001f600', "lazy": gettext_lazy("Deletion started.")},
     [1, -1, 2**63, 0.1, 1.5, True, False, Decimal("1.50"), ("a", "b")],
-    ReturnDict({"reason": Message("it must be one of {known}.", known="a")}, serializer=None),
+    ReturnDict({"reason": Message("it must be one of {known}.", known="a")}, serializer=cast(Any, None)),
 ]
 
 

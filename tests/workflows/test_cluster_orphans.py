@@ -307,7 +307,7 @@ def known_as_silent(shared: Shared, agent: FakeStorageAgent) -> None:
 
 @pytest.mark.parametrize("break_it", [silent, refused, other_cluster, known_as_silent])
 def test_cluster_that_does_not_answer_proves_nothing(
-    shared: Shared, agent: FakeStorageAgent, break_it: type[silent]
+    shared: Shared, agent: FakeStorageAgent, break_it: Callable[[Shared, FakeStorageAgent], None]
 ) -> None:
     volume = shared.volume()
     long_ago(volume)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -447,7 +448,9 @@ def test_snapshot_is_in_its_zone_from_its_moment_to_its_erasure(shared: Shared) 
 def test_moment_that_a_node_has_rewritten_is_not_accepted(
     shared: Shared, agent: FakeStorageAgent, monkeypatch: pytest.MonkeyPatch, stated_ms: int
 ) -> None:
-    monkeypatch.setattr(storage_agent, "FakeSnapshot", lambda *fields: FakeSnapshot(*fields[:3], stated_ms))
+    monkeypatch.setattr(
+        storage_agent, "FakeSnapshot", lambda *fields: replace(FakeSnapshot(*fields), taken_at_ms=stated_ms)
+    )
     before = clock.now()
     snapshot = taken(shared)
     assert snapshot.taken_at is not None and before <= snapshot.taken_at <= clock.now()

@@ -67,8 +67,8 @@ def interrupted(agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.Monk
         with pytest.raises(rbd.Error, match="killed"):
             reverts.revert(cluster, snapshot=first, generation=1, **asked)
     write(ceph, volume, b"1")
-    states = (pb.SnapshotState(volume_id=volume, snapshot_id=each) for each in (first, second))
-    return Interrupted(volume, *states, wanted)
+    snapshot, other = (pb.SnapshotState(volume_id=volume, snapshot_id=each) for each in (first, second))
+    return Interrupted(volume, snapshot, other, wanted)
 
 
 @contextmanager

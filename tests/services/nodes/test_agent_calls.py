@@ -137,7 +137,7 @@ def test_call_unknown_to_an_older_agent_is_not_retried(cloud: Cloud) -> None:
     credentials, options = channels.channel_credentials("worker"), channels.channel_options(node.pk)
     channel = grpc.secure_channel(node.address, credentials, options=options)
     with channel, pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary("/andromede.agent.v1.Agent/OfTheNextRelease")(b"")
+        channel.unary_unary("/andromede.agent.v1.Agent/OfTheNextRelease", None, None)(b"")
     assert isinstance(agent_client.translate_error(caught.value), NodeOutdated)
 
 

@@ -4,6 +4,7 @@ import io
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -305,7 +306,8 @@ def test_a_certificate_is_for_a_name_or_an_address(
         call_command("issue_certificate", "--csr", str(request_file), *whose)
         return x509.load_pem_x509_certificate(capsys.readouterr().out.encode())
 
-    for host, kind in {"10.0.0.1": x509.IPAddress, "db.example.org": x509.DNSName}.items():
+    kinds: dict[str, Any] = {"10.0.0.1": x509.IPAddress, "db.example.org": x509.DNSName}
+    for host, kind in kinds.items():
         names = issued("--database", host).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert [str(name) for name in names.get_values_for_type(kind)] == [host]
     for wrong in ("db example", "/run/postgresql", "é.example.org", ""):

@@ -22,6 +22,7 @@ from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics import tables
+from controlplane.metrics.services import Sample
 from controlplane.network.models import Port
 from controlplane.node_lifecycle.recovery import auto_recovery
 from controlplane.nodes.models import Incident, Node, Receipt, TrustDocument
@@ -369,7 +370,7 @@ def test_extreme_usage_values_of_ports_fit_the_columns(shared_cloud: Cloud) -> N
     assert usage.record_ports([sample, duplicate]) == 1
 
 
-def record_now(sample: usage.Sample) -> int:
+def record_now(sample: Sample) -> int:
     """Record the sample at the present time; it belongs to no instance here."""
     return usage.record([sample, replace(sample, at=clock.now())])
 
