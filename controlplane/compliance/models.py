@@ -108,6 +108,13 @@ PLAN = machine(
     "remediation-plan",
     {"proposed": "approved withdrawn done", "approved": "done withdrawn", "done": "", "withdrawn": ""},
 )
+EXECUTION = machine(
+    "remediation-execution", {"idle": "running", "running": "paused idle", "paused": "running idle"}, field="execution"
+)
+PLAN_ITEM = machine(
+    "remediation-item",
+    {"waiting": "moving stays done", "moving": "waiting stays done", "stays": "waiting moving done", "done": ""},
+)
 
 
 class RemediationPlan(BaseModel):
@@ -122,8 +129,17 @@ class RemediationPlan(BaseModel):
     | done      | all its resources have recovered |
     | withdrawn | withdrawn, or replaced by a newer plan |
 
-    `items`: {resource_id, kind, zone, failing, targets: [{zone, nodes}], order, deadline_at}. The `deadline_at` of the
-    plan is the last of theirs. The responsible users are not stored, but looked up for each response.
+    `execution`: whether an approved plan is carried out.
+
+    | execution | meaning |
+    |-----------|-------|
+    | idle      | not begun, or the plan is over |
+    | running   | begun by a member (`executed_by`), for whom stopped instances are relocated |
+    | paused    | nothing new begins; `pause_reason` (an error as a document) if it paused itself |
+
+    `items`: {resource_id, kind, zone, failing, targets: [{zone, nodes}], order, deadline_at}; RemediationItem has their
+    progress. The `deadline_at` of the plan is the last of theirs. The responsible users are not stored, but looked up
+    for each response.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)
@@ -133,13 +149,54 @@ class RemediationPlan(BaseModel):
     notify_by = models.DateTimeField()
     deadline_at = models.DateTimeField()
     approved_by = models.UUIDField(null=True)
+    execution = models.CharField(max_length=16, default=EXECUTION.initial, db_default=EXECUTION.initial)
+    executed_by = models.UUIDField(null=True)
+    executed_credential_id = models.UUIDField(null=True)
+    executed_request_id = models.CharField(max_length=64, blank=True, default="", db_default="")
+    pause_reason = models.JSONField(null=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(state__in=PLAN.moves), name="compliance_plan_state"),
+            models.CheckConstraint(condition=Q(execution__in=EXECUTION.moves), name="compliance_plan_execution"),
             models.UniqueConstraint(
                 fields=["project"],
                 condition=Q(state__in=["proposed", "approved"]),
                 name="compliance_one_live_plan_per_project",
             ),
+        ]
+
+
+class RemediationItem(BaseModel):
+    """Progress of an item of an approved plan. Written when the execution begins, or the first resource has recovered.
+
+    | state   | meaning |
+    |---------|-------|
+    | waiting | not tried yet |
+    | moving  | its operation relocates it, or has, and the next sweep confirms that |
+    | stays   | it cannot be relocated now, for `reason` (an error as a document); tried again at `next_try_at` |
+    | done    | it is not drifted any more |
+
+    `order`: of the plan's item. `operation_id`: its last operation. `tries`: without success, in a row. `next_try_at`
+    null: as soon as possible.
+    """
+
+    plan = models.ForeignKey(RemediationPlan, models.CASCADE, related_name="progress")
+    order = models.PositiveIntegerField()
+    resource_id = models.UUIDField()
+    kind = models.CharField(max_length=16)
+    zone = models.CharField(max_length=63)
+    state = models.CharField(max_length=16, default=PLAN_ITEM.initial)
+    reason = models.JSONField(null=True)
+    operation_id = models.UUIDField(null=True)
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=PLAN_ITEM.moves), name="compliance_item_state"),
+            models.UniqueConstraint(fields=["plan", "order"], name="compliance_item_once"),
+        ]
+        indexes = [
+            models.Index(fields=["plan"], condition=Q(state="moving"), name="compliance_items_moving"),
         ]

@@ -1,5 +1,6 @@
 """Remediation plans: for all drifted resources of a project, the possible zones, the order, and the deadline."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from django.db import transaction
 from andromede_core.documents.parsing import as_rfc3339
 from controlplane.audit.services import record
 from controlplane.compliance.models import PLAN, Compliance, ImageCopy, LocationCompliance, RemediationPlan
+from controlplane.compliance.plan_execution import end_plan, finish_items, write_items
 from controlplane.compliance.sweep import record_drift
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
@@ -31,25 +33,28 @@ STAYING = ("snapshot", "image")
 @transaction.atomic
 def plans_update() -> int:
     """Update the plans: every project with drifted resources has one live plan that names all of them; a plan whose
-    resources have all recovered is done. Returns the number of plans written.
+    resources have all recovered is done. An approved plan stays while some of its resources recover and no other one
+    drifts. Returns the number of plans written.
     """
     rows: dict[UUID, list[LocationCompliance]] = {}
     for model in (Compliance, ImageCopy):
         drifted = model._default_manager.filter(state__in=("drifted", "remediating"))
         for row in drifted.select_related("project", "node").order_by("pk"):
             rows.setdefault(row.project_id, []).append(row)
-    live = {plan.project_id: plan for plan in RemediationPlan.objects.filter(state__in=LIVE)}
+    plans = RemediationPlan.objects.select_for_update(no_key=True).filter(state__in=LIVE).order_by("pk")
+    live = {plan.project_id: plan for plan in plans}
     for project_id in live.keys() - rows.keys():
-        move(live[project_id], PLAN, "done")
+        end_plan(live[project_id], "done")
     return sum(_plan(drifted, live.get(project_id)) for project_id, drifted in rows.items())
 
 
 def _plan(drifted: list[LocationCompliance], live: RemediationPlan | None) -> bool:
     ids = sorted(row.resource_id for row in drifted)
-    if live is not None and sorted(live.resource_ids) == ids:
+    if live is not None and _covers(live, drifted):
+        _finish_recovered(live, drifted)
         return False
     if live is not None:
-        move(live, PLAN, "withdrawn")
+        end_plan(live, "withdrawn")
     now = clock.now()
     first = min(row.since for row in drifted)
     in_order = sorted(drifted, key=lambda row: ORDER.index(row.kind))
@@ -62,6 +67,31 @@ def _plan(drifted: list[LocationCompliance], live: RemediationPlan | None) -> bo
     )
     record(SYSTEM, "remediation.propose", plan.pk, project_id=plan.project_id, resources=len(ids))
     return True
+
+
+def _covers(live: RemediationPlan, drifted: list[LocationCompliance]) -> bool:
+    """Tell if the plan is still right: a proposed one names these resources, an approved one may name more, which have
+    recovered. One that drifts again after that is new.
+    """
+    ids = Counter(row.resource_id for row in drifted)
+    if live.state != "approved":
+        return ids == Counter(live.resource_ids)
+    recovered = {_place(item.kind, item.resource_id, item.zone) for item in live.progress.filter(state="done")}
+    drifts_anew = any(_place(row.kind, row.resource_id, row.zone) in recovered for row in drifted)
+    return not drifts_anew and ids <= Counter(live.resource_ids)
+
+
+def _finish_recovered(live: RemediationPlan, drifted: list[LocationCompliance]) -> None:
+    """Record the recovered resources of an approved plan."""
+    if live.state == "approved" and (len(drifted) < len(live.resource_ids) or live.progress.exists()):
+        places = {_place(row.kind, row.resource_id, row.zone) for row in drifted}
+        items = write_items(live)
+        finish_items([item for item in items if _place(item.kind, item.resource_id, item.zone) not in places])
+
+
+def _place(kind: str, resource_id: UUID, zone: str) -> tuple[UUID, str]:
+    """Return what tells the plan's items apart: an image has a copy in each of several zones."""
+    return resource_id, zone if kind == "image" else ""
 
 
 def _deadline(row: LocationCompliance, now: datetime) -> datetime:

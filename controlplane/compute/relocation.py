@@ -38,8 +38,8 @@ from controlplane.placement.decisions import refusal_of
 from controlplane.storage.models import Volume
 
 
-def instance_relocate(actor: Actor, instance: Instance, *, zone: Zone) -> Operation:
-    """Request that a stopped instance moves to the zone, with its volumes. It stays off.
+def instance_relocate(actor: Actor, instance: Instance, *, zone: Zone, reason: str = "") -> Operation:
+    """Request that a stopped instance moves to the zone, with its volumes. It stays off. `reason`: of the operation.
 
     Raises:
         InstanceWrongState: it is not stopped.
@@ -53,7 +53,7 @@ def instance_relocate(actor: Actor, instance: Instance, *, zone: Zone) -> Operat
     require_instance_state(instance, "relocate")
     for obstacle in relocation_obstacles(instance, zone):
         _refuse(zone, obstacle)
-    migration = Migration(kind=RELOCATE, instance=instance, source=instance.node, requested_zone=zone)
+    migration = Migration(kind=RELOCATE, instance=instance, source=instance.node, requested_zone=zone, reason=reason)
     placement.check_placement(replace(migration_request(migration), move=None))
     return _write(actor, migration, zone)
 
@@ -133,10 +133,13 @@ def _address_obstacles(instance: Instance, zone: Zone) -> list[Message]:
 
 @dataclass(frozen=True)
 class ZonePlan:
-    """The relocation to one zone. `reasons`: errors as documents; empty if the zone admits the instance."""
+    """The relocation to one zone. `reasons`: errors as documents; empty if the zone admits the instance. `nodes`: how
+    many nodes admit it.
+    """
 
     zone: Zone
     reasons: tuple[Mapping[str, object], ...] = ()
+    nodes: int = 0
 
     @property
     def is_admitted(self) -> bool:
@@ -194,4 +197,6 @@ def _zone_plan(instance: Instance, zone: Zone) -> ZonePlan:
         taken = decisions.decide_placement(request)
     except CloudError as exc:
         return ZonePlan(zone, (exc.as_document(),))
-    return ZonePlan(zone) if taken.decision.is_admitted else ZonePlan(zone, (refusal_of(request, taken),))
+    if not taken.decision.is_admitted:
+        return ZonePlan(zone, (refusal_of(request, taken),))
+    return ZonePlan(zone, nodes=taken.decision.admitted)

@@ -24,6 +24,7 @@ JOBS = (
     Job("guest_power", "controlplane.reconcilers.guest_power.reconcile", 5, 60),
     Job("guest_restart", "controlplane.reconcilers.guest_restart.reconcile", 5, 60),
     Job("drift", "controlplane.reconcilers.compliance_drift.reconcile", 10, 600),
+    Job("remediation", "controlplane.reconcilers.remediation.reconcile", 10, 300),
     Job("policy_proposals", "controlplane.reconcilers.policy_proposals.reconcile", 30, 60),
     Job("capacity_drift", "controlplane.reconcilers.capacity_drift.reconcile", 60, 300),
     Job("quota_drift", "controlplane.reconcilers.quota_drift.reconcile", 300, 300),

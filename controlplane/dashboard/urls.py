@@ -382,6 +382,8 @@ urlpatterns += [  # compliance
     path("drift/images", placement_evidence.DriftList.as_view(of_images=True), name="drift-images"),
     path(f"{PROJECT}/remediation", placement_evidence.PlanList.as_view(), name="plans"),
     path(f"{PROJECT}/remediation/<str:plan>/approve", placement_evidence.PlanApprove.as_view(), name="plan-approve"),
+    path(f"{PROJECT}/remediation/<str:plan>/execute", placement_evidence.PlanExecute.as_view(), name="plan-execute"),
+    path(f"{PROJECT}/remediation/<str:plan>/pause", placement_evidence.PlanPause.as_view(), name="plan-pause"),
     path("exemptions", exemptions.ExemptionList.as_view(), name="exemptions"),
     path("exemptions/<str:exemption>", exemptions.Exemption.as_view(), name="exemption"),
     path("new-exemption", exemptions.ExemptionCreate.as_view(), name="exemption-create"),

@@ -68,7 +68,13 @@ SOVEREIGNTY = {
     **rules_of("drift", {"drift_list": (READ, METADATA), "image_drift_list": (READ, METADATA)}),
     **rules_of(
         "remediation-plans",
-        {"remediation_plan_list": (READ, METADATA), "remediation_plan_approve": (ACT, MEMBERS)},
+        {
+            "remediation_plan_list": (READ, METADATA),
+            "remediation_plan_get": (READ, METADATA),
+            "remediation_plan_approve": (ACT, MEMBERS),
+            "remediation_plan_execute": (ACT, MEMBERS),
+            "remediation_plan_pause": (ACT, MEMBERS),
+        },
     ),
     **rules_of(
         "exemptions",

@@ -2,6 +2,7 @@
 
 import base64
 from datetime import datetime, timedelta
+from typing import Any
 
 from controlplane.catalog.models import Image
 from controlplane.compute.models import Instance
@@ -9,7 +10,7 @@ from controlplane.identity.models import ApiToken
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.policies import policy_set
-from controlplane.reconcilers import compliance_drift, image_files
+from controlplane.reconcilers import compliance_drift, image_files, remediation
 from tests import facts
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -62,6 +63,46 @@ def test_drift_is_listed_with_failing_clauses_and_a_plan(api: Caller, cloud: Clo
     assert (approved.status, approved.body["state"]) == (200, "approved")
     repeated = api.post(f"remediation-plans/{plan['id']}/actions/approve")
     assert repeated.problem[:2] == (409, "state_conflict")
+
+
+def allowed(plan: dict[str, Any]) -> list[str]:
+    return [action["name"] for action in plan["allowed_actions"] if action["is_allowed"]]
+
+
+def test_plan_is_executed_and_paused_over_http(
+    api: Caller, viewer: Caller, stranger: Caller, cloud: Cloud, instance: Instance
+) -> None:
+    certified(cloud)
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
+    certified(cloud, "suspended")
+    compliance_drift.reconcile()
+    (plan,) = api.get("remediation-plans").body["items"]
+    url = f"remediation-plans/{plan['id']}"
+    assert (plan["execution"], plan["items"][0]["state"], allowed(plan)) == ("idle", "waiting", ["approve"])
+    refused = api.post(f"{url}/actions/execute")
+    assert refused.problem[:2] == (409, "compliance.plan.not_approved")
+    assert "Approve it first" in refused.body["detail"]
+    assert allowed(api.post(f"{url}/actions/approve").body) == ["execute"]
+    assert api.post(f"{url}/actions/pause").problem[:2] == (409, "compliance.plan.not_executed")
+    assert api.post(f"{url}/actions/execute?dry_run=true").body["execution"] == "running"
+    assert api.get(url).body["execution"] == "idle"
+    path = f"/v1/projects/{cloud.tenant.project.pk}/{url}"
+    for action in ("execute", "pause"):
+        assert viewer.post(f"{path}/actions/{action}").status == 403
+        assert stranger.post(f"{path}/actions/{action}").status == 404
+    begun = api.post(f"{url}/actions/execute")
+    assert (begun.status, begun.body["execution"], allowed(begun.body)) == (200, "running", ["pause"])
+    assert begun.body["executed_by"] == str(cloud.tenant.actor.user_id)
+    assert api.post(f"{url}/actions/execute").body["execution"] == "running"
+    remediation.reconcile()
+    (item,) = viewer.get(path).body["items"]
+    assert (item["state"], item["operation"], item["next_try_at"]) == ("stays", None, None)
+    assert item["reason"]["code"] == "compliance.plan.item_stays"
+    french = api.get(url, Accept_Language="fr").body["items"][0]["reason"]["detail"]
+    assert french.startswith("Reste dans sa zone") and "Arrêtez" in french
+    paused = api.post(f"{url}/actions/pause").body
+    assert (paused["execution"], paused["pause_reason"], allowed(paused)) == ("paused", None, ["execute"])
+    assert api.post(f"{url}/actions/pause").status == 200
 
 
 def test_copies_of_private_images_are_listed(api: Caller, stranger: Caller, cloud: Cloud) -> None:

@@ -350,3 +350,9 @@ def test_drifted_resource_gets_a_plan(case: Case) -> None:
     refused(case.operator("plan", "approve", plan), 7, "member")
     assert case.owner.ok("plan", "approve", plan, "--dry-run").err == DRY
     assert case.owner.ok("plan", "approve", plan, "-o", "json").json["state"] == "approved"
+    refused(case.operator("plan", "execute", plan), 7, "member")
+    assert "its execution is running" in case.owner.ok("plan", "execute", plan).err
+    shown = case.owner.ok("plan", "show", plan)
+    assert "drifted" not in shown.out and HERE in shown.out
+    assert "its execution is paused" in case.owner.ok("plan", "pause", plan).err
+    assert case.owner.ok("plan", "show", plan, "-o", "json").json["execution"] == "paused"

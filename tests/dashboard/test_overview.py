@@ -67,8 +67,10 @@ def test_drift_is_listed_until_an_approved_plan_is_done(cloud: Cloud, member: Cl
     assert "No errors, no failed operations" not in text
     assert "remediating adrift" in text
     assert "Remediation deadline:" in text and f'datetime="{plan.items[0]["deadline_at"]}"' in answer.content.decode()
-    assert "The resource is not moved automatically: a project member recreates it" in text
+    assert "Nothing is moved until a project member executes the plan" in text
     assert f'href="{home}/remediation"' in answer.content.decode()
+    member.post(f"{home}/remediation/{plan.pk}/execute")
+    assert "The plan is being carried out" in text_of(member.get(home))
 
 
 def test_drift_of_other_projects_does_not_hide_the_own(cloud: Cloud, signed_in: SignIn, home: str) -> None:

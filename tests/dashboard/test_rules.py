@@ -22,7 +22,7 @@ from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.placement.models import Exemption
 from controlplane.placement.policies import policy_set
-from controlplane.reconcilers import compliance_drift
+from controlplane.reconcilers import compliance_drift, remediation
 from tests import facts
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -152,6 +152,39 @@ def test_drift_shows_clauses_and_a_plan_to_approve(
     member.post(f"{home}/remediation/{plan.pk}/approve", {"next": f"{home}/remediation"})
     plan.refresh_from_db()
     assert plan.state == "approved"
+
+
+def test_plan_is_executed_and_paused_with_buttons_that_succeed(
+    member: Client, signed_in: SignIn, api: Caller, cloud: Cloud, home: str
+) -> None:
+    finish(api.post("instances", WEB))
+    certified("valid")
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
+    certified("suspended")
+    compliance_drift.reconcile()
+    plan, url = RemediationPlan.objects.get(), f"{home}/remediation"
+
+    def buttons(client: Client) -> list[str]:
+        page = client.get(url).content.decode()
+        return [name for name in ("approve", "execute", "pause") if f'action="{url}/{plan.pk}/{name}"' in page]
+
+    assert buttons(member) == ["approve"]
+    member.post(f"{url}/{plan.pk}/approve", {"next": url})
+    assert buttons(member) == ["execute"]
+    assert b"waiting" in member.get(url).content
+    member.post(f"{url}/{plan.pk}/execute", {"next": url})
+    assert buttons(member) == ["pause"]
+    remediation.reconcile()
+    page = member.get(url).content.decode()
+    assert "being carried out" in page and "Stop it, and it is relocated" in page
+    assert "arrêtez" in member.get(url, headers={"Accept-Language": "fr"}).content.decode().lower()
+    member.post(f"{url}/{plan.pk}/pause", {"next": url})
+    page = member.get(url).content.decode()
+    assert buttons(member) == ["execute"] and "Resume" in page and "paused" in page
+    viewer = signed_in("viewer")
+    assert viewer.post(f"{url}/{plan.pk}/execute").status_code in (302, 403)
+    plan.refresh_from_db()
+    assert plan.execution == "paused"
 
 
 def test_deleted_resource_is_shown_by_id(officer: Client, api: Caller, cloud: Cloud) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from controlplane.identity.models import User
-from controlplane.reconcilers import compliance_drift, image_files
+from controlplane.reconcilers import compliance_drift, image_files, remediation
 from tests import facts
 from tests.api.examples.sample_cloud import SampleCloud
 from tests.approvers import OFFICER, OPERATOR, Person, appoint, person
@@ -104,6 +104,10 @@ def drifts(story: SampleCloud) -> None:
     book.show(ada, "image_drift_list")
     plan = book.show(ada, "remediation_plan_list", query={"state": "proposed"}).body["items"][0]
     book.show(ada, "remediation_plan_approve", plan=plan["id"])
+    book.show(ada, "remediation_plan_execute", plan=plan["id"])
+    remediation.reconcile()
+    book.show(ada, "remediation_plan_get", plan=plan["id"])
+    book.show(ada, "remediation_plan_pause", plan=plan["id"])
 
 
 def exemptions(story: SampleCloud) -> None:

@@ -24,7 +24,7 @@ from andromede_cli.terminal import print_note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from andromede_sdk.models import Exemption, Residency
+    from andromede_sdk.models import Exemption, Plan, Residency
 
 DRIFT = [
     NAME,
@@ -41,8 +41,20 @@ DRIFT = [
 PLANS = [
     Column("id", "id"),
     STATE,
+    Column(_("execution"), "execution"),
     Column(_("resources"), "items.*.resource_id"),
+    Column(_("items"), "items.*.state", is_wide=True),
     Column(_("deadline"), "deadline_at"),
+]
+PLAN_ITEMS = [
+    Column(_("order"), "order"),
+    Column(_("kind"), "kind"),
+    Column(_("resource"), "resource_id"),
+    Column(_("zone"), "zone"),
+    STATE,
+    Column(_("reason"), "reason.detail"),
+    Column(_("operation"), "operation"),
+    Column(_("next try"), "next_try_at", is_wide=True),
 ]
 EXEMPTIONS = [
     Column("id", "id"),
@@ -101,11 +113,7 @@ def register(app: typer.Typer) -> None:
     help = _("The same of images in the caches of nodes.")
     list_command(drift, help, "images.drift_list", DRIFT, "state", "zone", name="images")
     app.add_typer(drift, name="drift")
-    plans = group(_("Plans to remedy drift."))
-    list_command(plans, _("The plans of the project."), "remediation_plans.list", PLANS, "state")
-    help = _("Approve a plan.")
-    call_command(plans, "approve", help, "remediation_plans.approve", given("plan", "PLAN"))
-    app.add_typer(plans, name="plan")
+    app.add_typer(_plans(), name="plan")
     exemptions = group(_("Exemptions from policies, for emergencies."))
     list_command(exemptions, _("List exemptions."), "exemptions.list", EXEMPTIONS, "zone")
     subject = given("exemption", "EXEMPTION", completes="exemptions.list")
@@ -130,6 +138,21 @@ def register(app: typer.Typer) -> None:
     call_command(exemptions, "report", help, "exemptions.report", quarter)
     app.add_typer(exemptions, name="exemption")
     app.add_typer(_evidence(), name="evidence")
+
+
+def _plans() -> typer.Typer:
+    plans = group(_("Plans to remedy drift."))
+    list_command(plans, _("The plans of the project."), "remediation_plans.list", PLANS, "state")
+    help = _("Approve a plan.")
+    plan = given("plan", "PLAN")
+    call_command(plans, "approve", help, "remediation_plans.approve", plan)
+    help = _("Show a plan: its items in order, and why some stay.")
+    call_command(plans, "show", help, "remediation_plans.get", plan, show=_plan)
+    help = _("Carry out an approved plan, or resume it: its stopped instances are relocated.")
+    call_command(plans, "execute", help, "remediation_plans.execute", plan, show=_plan)
+    help = _("Pause the execution of a plan; operations that began go on.")
+    call_command(plans, "pause", help, "remediation_plans.pause", plan, show=_plan)
+    return plans
 
 
 def _evidence() -> typer.Typer:
@@ -197,6 +220,18 @@ def exemption_terms(me: Session, exemption: ExemptionId, duty: Duty) -> None:
         output.plain(text)
     else:
         sys.stdout.write(text)
+
+
+def _plan(me: Session, plan: Plan) -> None:
+    """Show the items of the plan; in formats for programs, the plan."""
+    if me.form not in (Format.TABLE, Format.WIDE):
+        me.show(plan)
+        return
+    me.list(plan.items, PLAN_ITEMS)
+    state = _("The plan is {state}; its execution is {execution}.").format(state=plan.state, execution=plan.execution)
+    print_note(state)
+    if plan.pause_reason is not None:
+        print_note(plan.pause_reason.detail)
 
 
 def _exemption(me: Session, exemption: Exemption) -> None:

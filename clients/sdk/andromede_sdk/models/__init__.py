@@ -185,6 +185,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.regions import Region as Region
     from andromede_sdk.models.remediation_plans import Owner as Owner
     from andromede_sdk.models.remediation_plans import Plan as Plan
+    from andromede_sdk.models.remediation_plans import PlanAction as PlanAction
     from andromede_sdk.models.remediation_plans import PlanItem as PlanItem
     from andromede_sdk.models.remediation_plans import Target as Target
     from andromede_sdk.models.resources import Interval as Interval
@@ -378,6 +379,7 @@ PLACES = {
     "PasswordResetLink": "andromede_sdk.models.password_resets",
     "PlacementSimulation": "andromede_sdk.models.common",
     "Plan": "andromede_sdk.models.remediation_plans",
+    "PlanAction": "andromede_sdk.models.remediation_plans",
     "PlanItem": "andromede_sdk.models.remediation_plans",
     "PlannedGuest": "andromede_sdk.models.nodes",
     "Platform": "andromede_sdk.models.platform",

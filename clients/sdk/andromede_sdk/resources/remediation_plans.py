@@ -30,6 +30,12 @@ class RemediationPlans(Resource):
             ),
         )
 
+    def get(self, plan: str) -> models.Plan:
+        """GET /v1/projects/{project}/remediation-plans/{plan}"""
+        return self._scope.one(
+            models.Plan, Ask("GET", "/v1/projects/{project}/remediation-plans/{plan}", names={"plan": plan})
+        )
+
     def approve(self, plan: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Plan:
         """POST /v1/projects/{project}/remediation-plans/{plan}/actions/approve
 
@@ -40,6 +46,38 @@ class RemediationPlans(Resource):
             Ask(
                 "POST",
                 "/v1/projects/{project}/remediation-plans/{plan}/actions/approve",
+                names={"plan": plan},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
+    def execute(self, plan: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Plan:
+        """POST /v1/projects/{project}/remediation-plans/{plan}/actions/execute
+
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.Plan,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/remediation-plans/{plan}/actions/execute",
+                names={"plan": plan},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
+    def pause(self, plan: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Plan:
+        """POST /v1/projects/{project}/remediation-plans/{plan}/actions/pause
+
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.Plan,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/remediation-plans/{plan}/actions/pause",
                 names={"plan": plan},
                 query={"dry_run": dry_run or None},
                 key=idempotency_key,

@@ -1,4 +1,4 @@
-"""Routes of remediation plans: migrations that end compliance drift, and their approval."""
+"""Routes of remediation plans: they end compliance drift; their approval and execution."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.remediation_plans.schemas import PlanOut
-from controlplane.compliance import plans, selectors
-from controlplane.compliance.models import PLAN
+from controlplane.compliance import plan_execution, plans, selectors
+from controlplane.compliance.models import PLAN, RemediationPlan
 from controlplane.kernel.listing import Listing, among, created_after
 from controlplane.kernel.views import route
 
@@ -27,6 +27,12 @@ class PlanView(ProjectView):
         }
         return {"owner": owner}
 
+    def plan(self) -> RemediationPlan:
+        return selectors.plan_get(self.actor, self.project, self.kwargs["plan"])
+
+    def represented(self, plan: RemediationPlan) -> Response:
+        return Response(PlanOut(plan, context=self.serializer_context()).data)
+
 
 class PlanList(PlanView):
     @route("remediation_plan_list", PlanOut, listing=PLANS)
@@ -36,8 +42,31 @@ class PlanList(PlanView):
         )
 
 
+class PlanDetail(PlanView):
+    @route("remediation_plan_get", PlanOut)
+    def get(self, request: Request) -> Response:
+        return self.represented(self.plan())
+
+
 class PlanApprove(PlanView):
     @route("remediation_plan_approve", PlanOut)
     def post(self, request: Request) -> Response:
-        plan = selectors.plan_get(self.actor, self.project, self.kwargs["plan"])
-        return Response(PlanOut(plans.plan_approve(self.actor, plan), context=self.serializer_context()).data)
+        return self.represented(plans.plan_approve(self.actor, self.plan()))
+
+
+class PlanExecute(PlanView):
+    """Begin the execution of an approved plan, or resume it."""
+
+    @route("remediation_plan_execute", PlanOut)
+    def post(self, request: Request) -> Response:
+        plan_execution.plan_execute(self.actor, self.plan())
+        return self.represented(self.plan())
+
+
+class PlanPause(PlanView):
+    """Pause the execution: nothing new begins; operations that began go on."""
+
+    @route("remediation_plan_pause", PlanOut)
+    def post(self, request: Request) -> Response:
+        plan_execution.plan_pause(self.actor, self.plan())
+        return self.represented(self.plan())

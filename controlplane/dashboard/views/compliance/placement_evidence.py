@@ -178,20 +178,45 @@ class PlanList(ProjectPage):
     template = "dashboard/compliance/placement_evidence/remediation_plans.html"
     title = _("Remediation plans")
     section = "plans"
-    live = "remediation drift"
+    live = "remediation drift operation"
 
     def context(self) -> dict[str, Any]:
         page = self.get_in_project("remediation-plans", sort="-created_at", page_token=self.query("page_token"))
-        return {"plans": page["items"], "next_page_token": page["next_page_token"]}
+        plans = [each | {"may": _allowed(each)} for each in page["items"]]
+        return {"plans": plans, "next_page_token": page["next_page_token"]}
 
 
-class PlanApprove(Action):
-    done = _("Plan approved.")
-    right = "remediation_plan_approve"
+def _allowed(plan: dict[str, Any]) -> dict[str, bool]:
+    """Return whether each action can succeed now, by its name."""
+    return {each["name"]: each["is_allowed"] for each in plan["allowed_actions"]}
+
+
+class PlanAction(Action):
+    """An action of the plan. `verb`: its name in the API."""
+
+    verb = ""
 
     def perform(self) -> None:
         plan = self.kwargs["plan"]
-        self.api.post("projects", self.kwargs["project"], "remediation-plans", plan, "actions", "approve")
+        self.api.post("projects", self.kwargs["project"], "remediation-plans", plan, "actions", self.verb)
+
+
+class PlanApprove(PlanAction):
+    done = _("Plan approved.")
+    right = "remediation_plan_approve"
+    verb = "approve"
+
+
+class PlanExecute(PlanAction):
+    done = _("Plan is being carried out.")
+    right = "remediation_plan_execute"
+    verb = "execute"
+
+
+class PlanPause(PlanAction):
+    done = _("Plan paused.")
+    right = "remediation_plan_pause"
+    verb = "pause"
 
 
 def _about(document: str | None) -> dict[str, Any]:

@@ -95,14 +95,16 @@ class Overview(ProjectPage):
         return {"failed": failed, "broken": broken, "drifted": drifted, "is_calm": is_calm}
 
     def drifted(self) -> list[dict[str, Any]]:
-        """Return the first drifted resources. An approved plan moves nothing by itself: `deadline_at` is its
-        deadline."""
+        """Return the first drifted resources. `deadline_at`: of the approved plan; `is_executed`: it is carried out."""
         drifts = list_drifted(self.api, self.project["id"], most=WORST)
         has_plan = any(each["state"] == "remediating" for each in drifts)
         plans = self.get_in_project("remediation-plans", state="approved", limit=1)["items"] if has_plan else []
         deadlines = {item["resource_id"]: item["deadline_at"] or plan["deadline_at"]
                      for plan in plans for item in plan["items"]}  # fmt: skip
-        return [each | {"deadline_at": deadlines.get(each["resource_id"])} for each in drifts]
+        is_executed = any(plan["execution"] == "running" for plan in plans)
+        return [
+            each | {"deadline_at": deadlines.get(each["resource_id"]), "is_executed": is_executed} for each in drifts
+        ]
 
     # Zones.
 
