@@ -1,10 +1,12 @@
 """Messages of copies of volumes."""
 
+from dataclasses import replace
+
 from agents.node.adapters.storage.copying import CopyKeys
-from agents.node.adapters.storage.places import Place
+from agents.node.adapters.storage.places import OWN_FOLDER, Place
 from agents.node.errors import BadRequest
 from agents.node.rpc import decoding
-from agents.node.services.volume_copies import CopyPhase, CopyStatus
+from agents.node.services.volume_copies import OTHER_NODE, CopyPhase, CopyStatus
 from agents.node.specs import VolumeCopySpec
 from agents.protocol import agent_pb2 as pb
 
@@ -19,6 +21,8 @@ PHASES = {
 def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
     volume_id = message.subject.id
     source, destination = _place(volume_id, message.source), _place(volume_id, message.destination)
+    if message.HasField("received_from") or message.HasField("sent_to"):
+        return _between_nodes(message, source, destination)
     if source.pool == destination.pool:
         raise BadRequest("destination.pool", "is the place of the source")
     if source.rbd is not None and destination.rbd is not None:
@@ -33,6 +37,30 @@ def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
         decoding.within("max_bytes_per_s", message.max_bytes_per_s, 0, decoding.MAX_BYTES_PER_S),
         is_online=message.is_online,
     )
+
+
+def _between_nodes(message: pb.EnsureVolumeCopyRequest, *places: Place) -> VolumeCopySpec:
+    if message.HasField("received_from") and message.HasField("sent_to"):
+        raise BadRequest("sent_to", "is only for a copy that is not received")
+    if message.is_online or any(place != OWN_FOLDER for place in places):
+        raise BadRequest("sent_to", "is only for a copy between the own folders of two nodes, and not online")
+    field = "received_from" if message.HasField("received_from") else "sent_to"
+    spec = VolumeCopySpec(
+        decoding.volume_size(message.size_bytes),
+        *places,
+        decoding.within("max_bytes_per_s", message.max_bytes_per_s, 0, decoding.MAX_BYTES_PER_S),
+    )
+    return replace(spec, **{field: decoding.peer(field, getattr(message, field))})
+
+
+def uri(message: pb.EnsureVolumeCopyRequest) -> str:
+    """Return where a copy that is sent goes; empty: it is not sent."""
+    return decoding.uri(message.uri) if message.HasField("sent_to") else ""
+
+
+def erased_place(name: str) -> str:
+    """Return the place that a removal names."""
+    return OTHER_NODE if name == OTHER_NODE else decoding.pool(name)
 
 
 def keys(message: pb.EnsureVolumeCopyRequest) -> CopyKeys:
@@ -51,6 +79,7 @@ def state(status: CopyStatus) -> pb.VolumeCopyState:
         reason=status.reason,
         total_bytes=status.total_bytes,
         moved_bytes=status.moved_bytes,
+        uri=status.uri,
     )
 
 
