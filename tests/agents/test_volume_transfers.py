@@ -132,6 +132,20 @@ def test_incomplete_copy_is_not_the_volume(
     assert not is_volume(other, volume)
 
 
+def test_no_empty_volume_takes_the_place_of_one_that_is_received(
+    agent: AgentUnderTest, other: AgentUnderTest, volume: pb.EnsureVolumeRequest
+) -> None:
+    other.stub.EnsureVolumeCopy(received(volume, agent))
+    opened = specs.volume(volume.subject.id, generation=4)
+    assert refusal(lambda: other.stub.EnsureVolume(opened)).code == "agent.volume_copy_held"
+    transferred(agent, other, volume)
+    other.stub.EnsureVolume(opened)
+    assert other.stub.RemoveVolumeCopy(removal(volume, OTHER_NODE, generation=3)).was_present
+    assert (is_volume(other, volume), len(other.fake.volumes)) == (True, 1)
+    copied = [("opened", "volume-copy")] * 2  # once for each permit
+    assert receipts(other) == [*copied, ("opened", "volume"), ("closed", "volume-copy")]
+
+
 def test_source_erases_nothing_by_the_end_of_a_transfer(
     agent: AgentUnderTest, other: AgentUnderTest, volume: pb.EnsureVolumeRequest
 ) -> None:
@@ -179,7 +193,7 @@ def test_restarted_agents_wait_for_the_call_to_be_repeated(
     assert state(agent, volume).phase == pb.COPY_PHASE_COMPLETED
 
 
-def test_interrupted_transfer_is_told_as_failed(
+def test_interrupted_transfer_is_reported_as_failed(
     agent: AgentUnderTest, other: AgentUnderTest, volume: pb.EnsureVolumeRequest
 ) -> None:
     agent.fake.fail_next("send_volume", AdapterError("the wire is cut", retryable=True))

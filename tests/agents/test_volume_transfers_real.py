@@ -31,7 +31,7 @@ IMAGE = "ab" * 32
 
 @dataclass
 class Inside:
-    """What the tunnel's listener asks: as the migrations of a node, which take no guest here."""
+    """Answer the tunnel's listener as the migrations of a node do, which take no guest here."""
 
     volumes: VolumeTransfers
 
@@ -211,7 +211,7 @@ def test_source_sends_to_the_named_node_alone(ends: Ends, content: bytes) -> Non
         ends.send()
 
 
-def test_kept_volume_is_not_written_again(ends: Ends, content: bytes) -> None:
+def test_kept_volume_is_not_replaced(ends: Ends, content: bytes) -> None:
     ends.expect()
     ends.send()
     ends.expect()

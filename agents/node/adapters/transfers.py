@@ -14,7 +14,7 @@ volume is not expected any more."""
 
 
 class Transfers(Protocol):
-    """What arrives has no name in the folder before all of it is there and flushed."""
+    """Transfers in both directions. A volume gets its name in the folder when all of it is there and flushed."""
 
     def accepts_incoming(self) -> bool:
         """Return whether this node accepts volumes of other nodes."""

@@ -1,7 +1,5 @@
 """Messages of copies of volumes."""
 
-from dataclasses import replace
-
 from agents.node.adapters.storage.copying import CopyKeys
 from agents.node.adapters.storage.places import OWN_FOLDER, Place
 from agents.node.errors import BadRequest
@@ -39,18 +37,20 @@ def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
     )
 
 
-def _between_nodes(message: pb.EnsureVolumeCopyRequest, *places: Place) -> VolumeCopySpec:
-    if message.HasField("received_from") and message.HasField("sent_to"):
+def _between_nodes(message: pb.EnsureVolumeCopyRequest, source: Place, destination: Place) -> VolumeCopySpec:
+    is_received = message.HasField("received_from")
+    if is_received and message.HasField("sent_to"):
         raise BadRequest("sent_to", "is only for a copy that is not received")
-    if message.is_online or any(place != OWN_FOLDER for place in places):
+    if message.is_online or (source, destination) != (OWN_FOLDER, OWN_FOLDER):
         raise BadRequest("sent_to", "is only for a copy between the own folders of two nodes, and not online")
-    field = "received_from" if message.HasField("received_from") else "sent_to"
-    spec = VolumeCopySpec(
+    return VolumeCopySpec(
         decoding.volume_size(message.size_bytes),
-        *places,
+        source,
+        destination,
         decoding.within("max_bytes_per_s", message.max_bytes_per_s, 0, decoding.MAX_BYTES_PER_S),
+        received_from=decoding.peer("received_from", message.received_from) if is_received else None,
+        sent_to=None if is_received else decoding.peer("sent_to", message.sent_to),
     )
-    return replace(spec, **{field: decoding.peer(field, getattr(message, field))})
 
 
 def uri(message: pb.EnsureVolumeCopyRequest) -> str:

@@ -338,9 +338,9 @@ class VolumeCopies:
     def _begin(self, entry: Entry[VolumeCopySpec], uri: str = "") -> None:
         volume_id = UUID(entry.id)
         if entry.spec.received_from is not None:
-            run = _Run(uri=volume_transfers.expect(self._node, entry))
+            uri = volume_transfers.expect(self._node, entry)
             with self._lock:
-                self._runs[volume_id] = run
+                self._runs[volume_id] = _Run(uri=uri)
             return
         with self._lock:
             run = self._runs.get(volume_id)
