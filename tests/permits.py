@@ -385,6 +385,8 @@ class PermittedStub:
             fields["peer"] = Peer(peer.node_id, peer.certificate_sha256)
         elif isinstance(request, pb.EnsureDepartureRequest):
             fields["peer"] = Peer(request.destination.node_id, request.destination.certificate_sha256)
+        elif isinstance(request, pb.EnsureVolumeCopyRequest) and (other := _peer_of_copy(request)) is not None:
+            fields["peer"] = Peer(other.node_id, other.certificate_sha256)
         if not isinstance(request, pb.ImageHeader | pb.EnsureArrivalRequest):
             fields |= {"resource": request.subject.id, "gen": request.subject.generation}
         if isinstance(request, pb.EnsureInstanceRequest):
@@ -410,7 +412,8 @@ class PermittedStub:
         if isinstance(request, pb.EnsureVolumeRequest):
             return "volume.create", Contents(volumes=own, images=tuple(filter(None, [request.image_sha256])))
         if isinstance(request, pb.EnsureVolumeCopyRequest):
-            return "volume.move", Contents(volumes=own)
+            between = "volume.relocate-out" if request.HasField("sent_to") else "volume.relocate"
+            return between if _peer_of_copy(request) else "volume.move", Contents(volumes=own)
         if isinstance(request, pb.EnsurePortRequest):
             return "instance.create", Contents(nics=own, addresses=addresses_of(request))
         if isinstance(request, pb.EnsureAttachmentRequest):
@@ -425,3 +428,12 @@ class PermittedStub:
             instances=own,
         )
         return "instance.start" if request.power == pb.POWER_RUNNING else "instance.resize", contents
+
+
+def _peer_of_copy(request: pb.EnsureVolumeCopyRequest) -> pb.Peer | None:
+    """Return the other node of a copy between two nodes."""
+    for name in ("received_from", "sent_to"):
+        if request.HasField(name):
+            peer: pb.Peer = getattr(request, name)
+            return peer
+    return None

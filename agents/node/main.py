@@ -40,7 +40,8 @@ from agents.node.services.stop_receipts import StopReceipts
 from agents.node.services.tunnels import MAX_TUNNELS
 from agents.node.services.volume_copies import VolumeCopies
 from agents.node.serving import listen, lock_alone, open_signal_pipe
-from agents.node.state_store import StateStore
+from agents.node.specs import VolumeCopySpec
+from agents.node.state_store import Entry, Phase, StateStore
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.keys import NodeKey, root_verifier
 from agents.node.trust.permits import Permits
@@ -262,7 +263,7 @@ def _fake(config: Config, options: argparse.Namespace) -> Adapters:
     fake = FakeNode(capacity, pools, definitions=definitions, hangs=config.state_dir / HANGS)
     state_store = StateStore(config.state_dir / "ledger.sqlite")
     local = {UUID(each.id): each.spec.size_bytes for each in state_store.volumes.held() if not each.spec.pool}
-    copies = [each for each in state_store.copies.held() if not each.spec.is_between_clusters]
+    copies = [each for each in state_store.copies.held() if _is_kept_copy(each)]
     fake.keep_disks(
         volumes={UUID(each.id): each.spec.size_bytes for each in copies} | local,
         images={entry.id: entry.spec.size_bytes for entry in state_store.images.held()},
@@ -271,6 +272,12 @@ def _fake(config: Config, options: argparse.Namespace) -> Adapters:
     fake.foreign_files += options.fake_unmanaged
     fake.more_traits = (*fake.more_traits, *options.fake_trait)
     return fake.adapters()
+
+
+def _is_kept_copy(entry: Entry[VolumeCopySpec]) -> bool:
+    """Tell if a fake node has a file of the volume in its folder: of one that is received, once it is complete."""
+    is_incomplete = entry.spec.received_from is not None and entry.phase is Phase.MAKING
+    return not (entry.spec.is_between_clusters or is_incomplete)
 
 
 def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agents.node.errors import AdapterError
 
-ALLOWED = frozenset({"conntrack", "dnsmasq", "genisoimage", "nft", "qemu-img", "qemu-system-x86_64"})
+ALLOWED = frozenset({"conntrack", "dnsmasq", "genisoimage", "nft", "qemu-img", "qemu-nbd", "qemu-system-x86_64"})
 CLEAN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
@@ -144,6 +144,26 @@ def _read_output(
             elif time.monotonic() - spoke_at > silent_s:
                 raise AdapterError(f"The program printed nothing for {silent_s} s.", retryable=True)
     raise AdapterError("It was stopped.", retryable=True)
+
+
+def start(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Start `arguments[0]` from the allow-list. The caller waits for its end, or kills it.
+
+    Raises:
+        AdapterError: it is not installed.
+    """
+    name = arguments[0]
+    if name not in ALLOWED:
+        raise AdapterError(f"{name} is not a program that the agent runs.", retryable=False)
+    try:
+        return subprocess.Popen(
+            ["setpriv", "--no-new-privs", "--", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=CLEAN_ENVIRONMENT,
+        )
+    except FileNotFoundError as exc:
+        raise AdapterError(f"{exc.filename} is not installed on this node.", retryable=False) from exc
 
 
 def start_module(name: str, descriptor: int) -> "subprocess.Popen[bytes]":

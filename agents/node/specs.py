@@ -58,6 +58,8 @@ class VolumeCopySpec:
     """A whole copy of a volume, from one place to another. `max_bytes_per_s` 0: no limit.
 
     `is_online`: a running guest has the volume open. The copy follows what the guest writes, until the pivot.
+
+    `received_from`, `sent_to`: the other node of a copy between the own folders of two nodes.
     """
 
     size_bytes: int
@@ -65,6 +67,12 @@ class VolumeCopySpec:
     destination: Place
     max_bytes_per_s: int = 0
     is_online: bool = field(default=False, metadata=ADDED_LATER)
+    received_from: "Peer | None" = field(default=None, metadata=ADDED_LATER)
+    sent_to: "Peer | None" = field(default=None, metadata=ADDED_LATER)
+
+    @property
+    def peer(self) -> "Peer | None":
+        return self.received_from or self.sent_to
 
     @property
     def is_between_clusters(self) -> bool:

@@ -246,7 +246,7 @@ class RbdSource(_message.Message):
     def __init__(self, pool: _Optional[str] = ..., image: _Optional[str] = ..., monitors: _Optional[_Iterable[str]] = ..., client: _Optional[str] = ..., key: _Optional[bytes] = ...) -> None: ...
 
 class EnsureVolumeCopyRequest(_message.Message):
-    __slots__ = ("subject", "permit", "size_bytes", "source", "destination", "max_bytes_per_s", "is_online")
+    __slots__ = ("subject", "permit", "size_bytes", "source", "destination", "max_bytes_per_s", "is_online", "received_from", "sent_to", "uri")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -254,6 +254,9 @@ class EnsureVolumeCopyRequest(_message.Message):
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     MAX_BYTES_PER_S_FIELD_NUMBER: _ClassVar[int]
     IS_ONLINE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FROM_FIELD_NUMBER: _ClassVar[int]
+    SENT_TO_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
     size_bytes: int
@@ -261,7 +264,10 @@ class EnsureVolumeCopyRequest(_message.Message):
     destination: VolumePlace
     max_bytes_per_s: int
     is_online: bool
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., source: _Optional[_Union[VolumePlace, _Mapping]] = ..., destination: _Optional[_Union[VolumePlace, _Mapping]] = ..., max_bytes_per_s: _Optional[int] = ..., is_online: _Optional[bool] = ...) -> None: ...
+    received_from: Peer
+    sent_to: Peer
+    uri: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., source: _Optional[_Union[VolumePlace, _Mapping]] = ..., destination: _Optional[_Union[VolumePlace, _Mapping]] = ..., max_bytes_per_s: _Optional[int] = ..., is_online: _Optional[bool] = ..., received_from: _Optional[_Union[Peer, _Mapping]] = ..., sent_to: _Optional[_Union[Peer, _Mapping]] = ..., uri: _Optional[str] = ...) -> None: ...
 
 class PivotVolumeCopyRequest(_message.Message):
     __slots__ = ("subject",)
@@ -278,18 +284,20 @@ class VolumePlace(_message.Message):
     def __init__(self, pool: _Optional[str] = ..., rbd: _Optional[_Union[RbdSource, _Mapping]] = ...) -> None: ...
 
 class VolumeCopyState(_message.Message):
-    __slots__ = ("subject", "phase", "reason", "total_bytes", "moved_bytes")
+    __slots__ = ("subject", "phase", "reason", "total_bytes", "moved_bytes", "uri")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
     MOVED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     phase: CopyPhase
     reason: str
     total_bytes: int
     moved_bytes: int
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., phase: _Optional[_Union[CopyPhase, str]] = ..., reason: _Optional[str] = ..., total_bytes: _Optional[int] = ..., moved_bytes: _Optional[int] = ...) -> None: ...
+    uri: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., phase: _Optional[_Union[CopyPhase, str]] = ..., reason: _Optional[str] = ..., total_bytes: _Optional[int] = ..., moved_bytes: _Optional[int] = ..., uri: _Optional[str] = ...) -> None: ...
 
 class VolumeState(_message.Message):
     __slots__ = ("subject", "size_bytes", "attached_to", "pool")

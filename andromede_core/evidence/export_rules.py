@@ -53,7 +53,15 @@ IN_CLUSTERS = frozenset({"cluster-volume", "key", "snapshot", "revert", "reading
 IMAGE = "image"
 ENDS = ("closed", "erased")  # out of reach, as in the trash of a cluster; and when its data are deleted
 # No other resource is on the node with theirs yet, so no classification of another one can be removed meanwhile.
-ALONE = ("instance.create", "volume.create", "volume.grow", "volume.retype", "volume.move", "volume.revert")
+ALONE = (
+    "instance.create",
+    "volume.create",
+    "volume.grow",
+    "volume.retype",
+    "volume.move",
+    "volume.relocate",
+    "volume.revert",
+)
 FIRST_HEAD = 2  # the version that the first policy of a stream begins
 
 

@@ -20,7 +20,8 @@ A public address brings the edge of the network to the zone, and no data.
 
 A live migration takes all data of the guest to its destination, which has the roles of a creation there. Its source
 gets nothing: it only gets a permit to send, so data can always move away. An evacuation of a fenced node has the same
-roles at any destination: no rule is weaker because of a failure. A relocation is a cold migration to another zone.
+roles at any destination: no rule is weaker because of a failure. A relocation is a cold migration to another zone. A
+volume that is relocated alone has the roles of any volume there, and its source gets a permit to send, too.
 """
 
 from collections.abc import Mapping
@@ -59,6 +60,8 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.grow": _DISK,
     "volume.retype": _DISK,
     "volume.move": _DISK,
+    "volume.relocate": _DISK,
+    "volume.relocate-out": (),
     "volume.revert": _DISK,
     "volume.attach": _WHOLE,
     "volume.detach": _WHOLE,
@@ -70,7 +73,10 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
 }
 GIVEN_ROLES: frozenset[Role] = frozenset(role for roles in ROLES_OF.values() for role in roles)
 # The operation that a permit for another action is a part of.
-PART_OF: Mapping[str, str] = {"instance.migrate-out": "instance.migrate"}
+PART_OF: Mapping[str, str] = {
+    "instance.migrate-out": "instance.migrate",
+    "volume.relocate-out": "volume.relocate",
+}
 # Operations by themselves that may be a part of another one, too: a volume that binds at first use is made then.
 # A relocation is permitted as the migration that it is on both nodes.
 ALSO_PART_OF: Mapping[str, tuple[str, ...]] = {
@@ -94,6 +100,7 @@ TAKING_NOTHING = (
     "instance.power-off",
     "instance.delete",
     "instance.migrate-out",
+    "volume.relocate-out",
     "volume.detach",
     "volume.delete",
     "snapshot.delete",

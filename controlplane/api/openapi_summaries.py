@@ -126,6 +126,8 @@ OTHERS = {
     "user_duty_remove": "Remove a user's platform role",
     "user_end": "End a user account",
     "user_sessions_end": "End all sessions of a user",
+    "volume_relocate": "Relocate a detached volume to another zone",
+    "volume_relocation_plan": "Plan the relocation of a volume",
     "webhook_delivery_redeliver": "Redeliver an event of a webhook",
     "webhook_end_rotation": "End the rotation of a webhook's secret",
     "webhook_rotate_secret": "Rotate the secret of a webhook",

@@ -29,7 +29,7 @@ from andromede_core.documents.parsing import instant
 
 State = Literal["claimed", "proven"]
 
-MOVES, EVACUATION = ("instance.migrate", "volume.move"), "instance.evacuate"
+MOVES, EVACUATION = ("instance.migrate", "volume.move", "volume.relocate"), "instance.evacuate"
 SNAPSHOT, SNAPSHOT_TAKEN = "snapshot", "snapshot.create"
 ARRIVAL = "arrival"  # data of a guest that arrives before the guest runs there
 VOLUME_COPY = "volume-copy"  # data of a volume that moves, until it is the volume there

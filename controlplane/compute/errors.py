@@ -428,6 +428,12 @@ class VolumeMoveUnderGuest(Conflict):
     )
 
 
+class VolumeNotRelocatable(Conflict):
+    code = "compute.volume.not_relocatable"
+    title = "Cannot be relocated"
+    detail = "The volume cannot be relocated to another zone: {reason}"
+
+
 class RevertUnderGuest(Conflict):
     code = "compute.volume.guest_not_off"
     title = "Instance not stopped"

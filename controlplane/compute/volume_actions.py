@@ -1,10 +1,12 @@
 """Actions of volumes and snapshots, each with the error that it would give now."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from controlplane.compute.models import Instance
 from controlplane.compute.volume_moves import require_movable, require_usable
+from controlplane.compute.volume_relocation import check_relocation
 from controlplane.compute.volume_reverts import check_revert, instance_with, require_guest_off
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.services import require_unlocked
@@ -15,7 +17,7 @@ from controlplane.storage.services import require_no_snapshots, require_volume_s
 from controlplane.storage.snapshot_sources import require_not_read, require_snapshot_available
 from controlplane.storage.snapshots import require_new_snapshots, require_no_readers, require_snapshots
 
-VOLUME_ACTIONS = ("snapshot", "revert", "move", "delete", "image")
+VOLUME_ACTIONS = ("snapshot", "revert", "move", "relocate", "delete", "image")
 SNAPSHOT_ACTIONS = ("create-volume", "revert", "delete", "image")
 
 
@@ -28,7 +30,8 @@ def volume_actions(volume: Volume) -> list[dict[str, Any]]:
     delete = _problem(_require_detached, holder)
     needed = _problem(_require_not_needed, volume) if move is None or delete is None else None
     image = busy or _problem(_can_make_image, volume)
-    return _actions(VOLUME_ACTIONS, snapshot, revert, move or needed, delete or needed, image)
+    relocate = busy or _problem(partial(check_relocation, volume), holder)
+    return _actions(VOLUME_ACTIONS, snapshot, revert, move or needed, relocate, delete or needed, image)
 
 
 def snapshot_actions(snapshot: Snapshot) -> list[dict[str, Any]]:

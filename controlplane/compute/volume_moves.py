@@ -33,10 +33,12 @@ from controlplane.storage.retype import place_of, volume_retype
 from controlplane.storage.services import require_bound, require_no_snapshots, require_volume_state, volume_lock
 from controlplane.storage.snapshot_sources import require_not_read
 
-MOVE = "volume.move"
+MOVE, RELOCATE, SEND = "volume.move", "volume.relocate", "volume.relocate-out"
 VOLUME_MIRROR = "volume-mirror"  # the trait of nodes whose agents do so while a guest has the volume open
 VOLUME_COPY = "volume-copy"  # the trait of nodes whose agents copy volumes, and the kind of what they have to end
 CLUSTER_COPY = "cluster-copy"  # the trait of nodes whose agents do so from one pool of a storage cluster to another
+VOLUME_TRANSFER = "volume-transfer"  # the trait of nodes that exchange volumes of their own disks
+OTHER_NODE = "@node"  # in place of a pool: the other node of a copy between two nodes
 LIMIT, SLOWEST_MB_PER_S = timedelta(minutes=30), 20  # of a move: that time, and the copy at that rate
 MB = 10**6
 
@@ -108,7 +110,12 @@ def volume_move(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb
 
 
 def volume_move_request(volume_move: VolumeMove) -> PlacementRequest:
-    """Return the placement request for the volume at its destination, on a node that reaches both places."""
+    """Return the placement request for the volume at its destination, on a node that reaches both places.
+
+    That of a relocation is on any node of the requested zone that receives volumes.
+    """
+    if volume_move.requested_zone_id is not None:
+        return _relocation_request(volume_move, volume_move.requested_zone_id)
     volume, there = volume_move.volume, volume_move.volume_type.pool
     holder = instance_with(volume)
     zone = volume_move.source.zone_id
@@ -127,6 +134,21 @@ def volume_move_request(volume_move: VolumeMove) -> PlacementRequest:
         traits=io_limits(volume_move.volume_type, volume.size_gib).traits | _traits(volume_move),
         move=volume_move.pk,
         sources=(DataSource.of(holder),) if holder is not None else (),
+    )
+
+
+def _relocation_request(volume_move: VolumeMove, zone: str) -> PlacementRequest:
+    volume = volume_move.volume
+    return PlacementRequest(
+        operation=RELOCATE,
+        project=volume.project,
+        consumer_id=volume.pk,
+        kind="volume",
+        disk_gib=volume.size_gib,
+        zones=(zone,),
+        excluded=(volume_move.source_id,),
+        traits=volume.limits.traits | {VOLUME_TRANSFER},
+        move=volume_move.pk,
     )
 
 

@@ -244,6 +244,7 @@ OPERATION_LABELS = {
     "volume.detach": _("Detach volume"),
     "volume.grow": _("Grow volume"),
     "volume.move": _("Move volume to another place"),
+    "volume.relocate": _("Relocate volume"),
     "volume.retype": _("Change type of volume"),
     "volume.revert": _("Revert volume to snapshot"),
     "snapshot.create": _("Take snapshot"),

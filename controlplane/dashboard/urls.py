@@ -60,6 +60,7 @@ from controlplane.dashboard.views.project import (
     terraform_states,
     topology,
     volume_create,
+    volume_relocations,
     volumes,
     webhooks,
 )
@@ -131,6 +132,7 @@ urlpatterns = [
     path(f"{VOLUME}/settings", volumes.VolumeSettings.as_view(), name="volume-settings"),
     path(f"{VOLUME}/grow", volumes.VolumeGrow.as_view(), name="volume-grow"),
     path(f"{VOLUME}/retype", volumes.VolumeRetype.as_view(), name="volume-retype"),
+    path(f"{VOLUME}/relocate", volume_relocations.VolumeRelocate.as_view(), name="volume-relocate"),
     path(f"{VOLUME}/delete", volumes.VolumeDelete.as_view(), name="volume-delete"),
     path(f"{PROJECT}/snapshots", snapshots.SnapshotList.as_view(), name="snapshots"),
     path(f"{PROJECT}/snapshots/create", snapshots.SnapshotCreate.as_view(), name="snapshot-create"),

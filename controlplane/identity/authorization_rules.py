@@ -245,7 +245,8 @@ RESOURCES = {
     **rules_of("tunnels", {"instance_tunnel_open": (CREATE, MEMBERS)}),
     **usual_rules("attachments", "attachment", "list", "get", "create", "delete"),
     **usual_rules("volumes", "volume", "list", "get", "create", "update", "delete"),
-    **rules_of("volumes", {f"volume_{verb}": (ACT, MEMBERS) for verb in ("grow", "retype", "revert")}),
+    **rules_of("volumes", {f"volume_{verb}": (ACT, MEMBERS) for verb in ("grow", "retype", "relocate", "revert")}),
+    **rules_of("volumes", {"volume_relocation_plan": (READ, METADATA)}),
     **usual_rules("snapshots", "snapshot", "list", "get", "create", "update", "delete"),
     **usual_rules("images", "image", "list", "get", "create"),
     **rules_of(

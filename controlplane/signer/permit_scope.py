@@ -201,10 +201,27 @@ def _of_volume_move(operation: Operation) -> PermitScope:
     request = volume_move_request(volume_move)
     return replace(
         scope,
+        peer=_peer(volume_move.source) if volume_move.requested_zone_id is not None else None,
         generation=volume_move.generation,
         consumers=(volume_move.pk,),
         subject=replace(scope.subject, sources=request.sources),
         make_request=lambda: request,
+    )
+
+
+def _of_volume_departure(operation: Operation) -> PermitScope:
+    """Return the scope at the source of a relocation, which gets nothing: as _outgoing_scope()."""
+    volume_move = move_of(operation)
+    if volume_move.destination is None:
+        raise PermitOutdated(reason=Message("it has no destination."))
+    scope, request = _of_volume(operation), volume_move_request(volume_move)
+    return replace(
+        scope,
+        generation=volume_move.generation,
+        contents=Contents(volumes=scope.contents.volumes),
+        make_request=lambda: request,
+        peer=_peer(volume_move.destination),
+        decided_for=volume_move.destination.zone_id,
     )
 
 
@@ -322,6 +339,8 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "volume.grow": _of_volume,
     "volume.retype": _of_volume,
     "volume.move": _of_volume_move,
+    "volume.relocate": _of_volume_move,
+    "volume.relocate-out": _of_volume_departure,
     "volume.revert": _of_revert,
     "volume.attach": _of_attachment,
     "volume.detach": _of_attachment,

@@ -2,7 +2,7 @@ from django.db import models
 from django.db.models import Q
 
 from controlplane.catalog.io_limits import IoLimits
-from controlplane.catalog.models import Image, VolumeType
+from controlplane.catalog.models import Image, VolumeType, Zone
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
@@ -107,13 +107,15 @@ class Volume(ProjectResource):
 class VolumeMove(BaseModel):
     """A volume that changes its place: the pool, or the node's own disk, of another volume type. Pools are of clusters.
 
+    With a `requested_zone` it is relocated: from the own disk of a node to that of a node of this zone. Its type stays.
+
     Until the switch the volume is at its source, and everything it has at the destination belongs to this row: its id
     is the consumer of the second allocation.
 
     | state     | means |
     |-----------|-------|
     | placing   | has no destination yet |
-    | copying   | the node `destination`, which reaches both places, copies the data |
+    | copying   | the node `destination`, which reaches both places, copies the data, or the source sends it there |
     | switched  | the volume is at its destination; the source is erased |
     | done      | nothing of it is left at the source, or its removal is pending |
     | failed    | the volume is at its source as before (`error`) |
@@ -132,6 +134,9 @@ class VolumeMove(BaseModel):
     destination_pool = models.ForeignKey(Pool, models.PROTECT, null=True, related_name="+", db_index=False)
     state = models.CharField(max_length=16, default=VOLUME_MOVE.initial)
     generation = models.PositiveBigIntegerField()
+    requested_zone = models.ForeignKey(
+        Zone, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     max_mb_per_s = models.PositiveIntegerField(default=0)
     is_online = models.BooleanField(default=False, db_default=False)
     total_bytes = models.PositiveBigIntegerField(default=0)

@@ -373,7 +373,7 @@ def ensure_arrival(authorization: CallAuthorization, migration: Migration) -> pb
     instance, generation = migration.instance, migration.generation
     request = pb.EnsureArrivalRequest(
         instance=instance_spec(instance, power=power_of(instance), generation=generation),
-        source=_peer(migration.source),
+        source=peer_of(migration.source),
         plugged=[
             pb.Plugged(
                 subject=subject(attachment.pk, generation),
@@ -398,7 +398,7 @@ def ensure_departure(
     assert migration.destination is not None, "it has had a place since its first step"
     request = pb.EnsureDepartureRequest(
         subject=subject(migration.instance_id, migration.instance.generation),
-        destination=_peer(migration.destination),
+        destination=peer_of(migration.destination),
         uri=migration.uri,
         deadline_s=deadline_s,
         convergence=f"CONVERGENCE_{convergence.upper()}",
@@ -408,7 +408,7 @@ def ensure_departure(
         return agent_client.ensure_departure(authorization, request)
 
 
-def _peer(node: Node) -> pb.Peer:
+def peer_of(node: Node) -> pb.Peer:
     return pb.Peer(node_id=str(node.pk), certificate_sha256=node.certificate_sha256)
 
 

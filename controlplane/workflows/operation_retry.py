@@ -24,6 +24,7 @@ from controlplane.compute.resize import instance_resize
 from controlplane.compute.selectors import instance_get
 from controlplane.compute.services import NewAttachments
 from controlplane.compute.volume_moves import volume_move
+from controlplane.compute.volume_relocation import volume_relocate
 from controlplane.identity.actor import Actor
 from controlplane.identity.authorization import authorize
 from controlplane.identity.models import Project
@@ -158,6 +159,11 @@ def _volume_move(request: RetryRequest) -> Operation:
     return volume_move(request.actor, request.volume, volume_type=volume_type, max_mb_per_s=max_mb_per_s)
 
 
+def _volume_relocate(request: RetryRequest) -> Operation:
+    zone, max_mb_per_s = zone_get(request.argument("zone")), request.argument("max_mb_per_s")
+    return volume_relocate(request.actor, request.volume, zone=zone, max_mb_per_s=max_mb_per_s)
+
+
 def _volume_attach(request: RetryRequest) -> Operation:
     instance = instance_get(request.actor, request.project, request.argument("instance"))
     is_read_only = request.argument("is_read_only")
@@ -213,6 +219,7 @@ RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "volume.detach": RetryHandler("attachment_delete", _volume_detach),
     "volume.grow": RetryHandler("volume_grow", _volume_grow),
     "volume.move": RetryHandler("volume_retype", _volume_move),
+    "volume.relocate": RetryHandler("volume_relocate", _volume_relocate),
     "volume.retype": RetryHandler("volume_retype", _volume_retype),
 }
 # kind of operation → why it has no retry, and what to do instead

@@ -22,6 +22,7 @@ from controlplane.workflows import (
     volume_delete,
     volume_grow,
     volume_move,
+    volume_relocate,
     volume_retype,
     volume_revert,
 )
@@ -51,6 +52,7 @@ ALL = (
     volume_delete.WORKFLOW,
     volume_grow.WORKFLOW,
     volume_move.WORKFLOW,
+    volume_relocate.WORKFLOW,
     volume_retype.WORKFLOW,
     volume_revert.WORKFLOW,
 )

@@ -20,7 +20,7 @@ from controlplane.compute.attachments import attached_volume_request, instance_w
 from controlplane.compute.instance_snapshots import snapshots_placement_request
 from controlplane.compute.migration import migration_request
 from controlplane.compute.models import Attachment, Instance, Migration
-from controlplane.compute.volume_moves import volume_move_request
+from controlplane.compute.volume_moves import SEND, volume_move_request
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client, trust_documents
@@ -103,6 +103,17 @@ def for_volume_move(operation: Operation, volume_move: VolumeMove) -> CallAuthor
         placement.call_authorization(volume_move.pk),
         partial(volume_move_request, volume_move),
         generation=volume_move.generation,
+    )
+
+
+def for_volume_departure(operation: Operation, volume_move: VolumeMove) -> CallAuthorization:
+    """Authorize the source to send the volume. It uses a decision about the destination, as for_departure()."""
+    return _authorize(
+        operation,
+        replace(placement.call_authorization(volume_move.pk), node=volume_move.source),
+        partial(volume_move_request, volume_move),
+        generation=volume_move.generation,
+        part=Part(SEND),
     )
 
 

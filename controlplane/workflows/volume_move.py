@@ -107,8 +107,8 @@ def copy_data(operation: Operation) -> Effect:
             raise NodeFailed(reason=failed.reason)
     progress = {"total_bytes": state.total_bytes, "moved_bytes": min(state.moved_bytes, state.total_bytes)}
     if state.phase in (pb.COPY_PHASE_READY, pb.COPY_PHASE_COMPLETED):
-        return partial(_record_progress, row, progress)
-    _record_progress(row, progress)
+        return partial(record_progress, row, progress)
+    record_progress(row, progress)
     if row.is_online and clock.now() >= operation.deadline_at:
         raise NodeFailed(reason=NEVER_LEVEL)
     percent = 100 * progress["moved_bytes"] // (state.total_bytes or 1)
@@ -152,7 +152,7 @@ def _place(row: VolumeMove, pool: Pool | None, authorization: CallAuthorization,
     return pb.VolumePlace(pool=pool.name, rbd=cluster_disks.open_for(authorization, opening, pool))
 
 
-def _record_progress(row: VolumeMove, progress: dict[str, int]) -> None:
+def record_progress(row: VolumeMove, progress: dict[str, int]) -> None:
     VolumeMove.objects.filter(pk=row.pk).update(**progress, updated_at=clock.now())
 
 
@@ -177,8 +177,8 @@ def remove_copy(operation: Operation) -> Effect | None:
 
 
 def decide(operation: Operation) -> None:
-    """Let the guest get the copy, if policies still admit the data there. Raises as `_require_admitted`."""
-    _require_admitted(operation, move_of(operation))
+    """Let the guest get the copy, if policies still admit the data there. Raises as `require_admitted`."""
+    require_admitted(operation, move_of(operation))
 
 
 def pivot(operation: Operation) -> None:
@@ -215,15 +215,15 @@ def pivot(operation: Operation) -> None:
 
 def switch(operation: Operation) -> Effect:
     """Let the rows name the copy, if policies still admit the data there, or the guest has it. Raises as
-    `_require_admitted`.
+    `require_admitted`.
     """
     row = move_of(operation)
     if not row.is_online:
-        _require_admitted(operation, row)
+        require_admitted(operation, row)
     return partial(_switch, operation, row)
 
 
-def _require_admitted(operation: Operation, row: VolumeMove) -> None:
+def require_admitted(operation: Operation, row: VolumeMove) -> None:
     """Require that policies still admit the data at the destination.
 
     Raises:

@@ -10,7 +10,7 @@ from agents.protocol import agent_pb2 as pb
 from controlplane.audit.selectors import residency_of
 from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
-from controlplane.compute.volume_moves import MOVE
+from controlplane.compute.volume_moves import MOVE, RELOCATE
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node, NodeRemoval
@@ -25,7 +25,7 @@ UNDER_WAY = ("importing", "verifying")  # images
 
 def moves() -> list[str]:
     """Check that each move ended as its operation did, and that no volume is still to get another type."""
-    states = dict(Operation.objects.filter(kind=MOVE).values_list("pk", "state"))
+    states = dict(Operation.objects.filter(kind__in=(MOVE, RELOCATE)).values_list("pk", "state"))
     findings = list[str]()
     for row in VolumeMove.objects.all():
         state = states.get(row.operation_id)

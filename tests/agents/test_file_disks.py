@@ -43,6 +43,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
         fake.adapters().migrations,
         fake.adapters().metadata,
         fake.adapters().mirrors,
+        fake.adapters().transfers,
     )
     with closing(StateStore(state_dir / "ledger.sqlite")) as ledger:
         key = NodeKey(str(specs.NODE_ID), ec.generate_private_key(ec.SECP256R1()))

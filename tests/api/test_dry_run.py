@@ -59,6 +59,7 @@ BODIES: dict[str, Any] = {
     "volume_create": {"name": "new", "size_gib": 1},
     "volume_grow": {"size_gib": 3},
     "volume_revert": {"snapshot": "clustered"},
+    "volume_relocate": {"zone": "de-fra-1"},
     "volume_type_create": {"id": "new", "description": "new"},
     "terraform_state_write": {"version": 4, "serial": 2},
     "organization_create": {"name": "gamma", "owner": "alpha@example.org"},
@@ -166,7 +167,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "operation_cancel": {"operation": begun},
         "operation_retry": {"operation": ended},
         "maintenance_end": {"maintenance": rule},
-        "volume_delete": {"volume": "spare"},
+        **dict.fromkeys(("volume_delete", "volume_relocate"), {"volume": "spare"}),
         "volume_revert": {"volume": "clustered"},
     }
 

@@ -161,6 +161,7 @@ GETS = {
     "instance_migration_list": 4,
     "instance_migration_plan": 19,
     "instance_relocation_plan": 6,
+    "volume_relocation_plan": 5,
     "incident_list": 3,
     "announcer_list": 4,
     "announcer_get": 4,

@@ -68,6 +68,20 @@ def test_instance_is_relocated(cli: Inside, client: Client) -> None:
     cli.ok("instance", "delete", "web", "--yes")
 
 
+def test_volume_is_relocated(cli: Inside, client: Client) -> None:
+    cli.ok("volume", "create", "data", "--size", "1")
+    here = client.volumes.get("data").zone
+    plan = cli.ok("volume", "relocation-plan", "data", "-o", "json").json
+    there = next(each["zone"] for each in plan["zones"] if each["is_admitted"])
+    assert (plan["zone"], plan["copied_gib"], there != here) == (here, 1, True)
+    cli.ok("volume", "relocate", "data", "--zone", there, "--dry-run")
+    assert client.volumes.get("data").zone == here
+    moved = cli.ok("volume", "relocate", "data", "--zone", there, "--max-mb-per-s", "50", "-o", "json").json
+    assert moved["zone"] == there
+    assert "already" in cli("volume", "relocate", "data", "--zone", there).err
+    cli.ok("volume", "delete", "data", "--yes")
+
+
 def test_volume_is_created_grown_attached_and_deleted(cli: Inside, client: Client) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     cli.ok("volume", "create", "data", "--size", "1", "--near", "web")

@@ -4,15 +4,16 @@ import pytest
 from django.test import Client
 
 from controlplane.audit.models import AuditEntry
-from controlplane.catalog.models import VolumeType
+from controlplane.catalog.models import VolumeType, Zone
+from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import VOLUME, errors_of, finish_all, make_instance, make_volume, text_of
 from tests.workflows import snapshots
-from tests.world import Cloud, make_zone
+from tests.world import Cloud, follow, make_zone
 
-TABS = ("", "/placement", "/activity", "/settings", "/grow", "/retype", "/delete")
+TABS = ("", "/placement", "/activity", "/settings", "/grow", "/retype", "/relocate", "/delete")
 
 
 @pytest.fixture
@@ -91,6 +92,39 @@ def test_type_of_a_volume_changes(page: str, member: Client, volume: Volume) -> 
     assert member.post(f"{page}/retype", {"volume_type": "fast"})["Location"] == page
     finish_all()
     assert f"Limits 500 IOPS, {10 * volume.size_gib} MB/s" in text_of(member.get(page))
+
+
+def test_relocation_offers_only_zones_that_admit_it(page: str, member: Client, volume: Volume, cloud: Cloud) -> None:
+    there = cloud.world.add_machine("de-fra-1").row
+    make_zone("us-va-1")
+    assert f"{page}/relocate" in member.get(f"{page}/settings").content.decode()
+    answer = member.get(f"{page}/relocate")
+    assert [value for value, _ in answer.context["form"].fields["zone"].choices] == ["de-fra-1"]
+    shown = text_of(answer)
+    assert "There are no nodes in us-va-1" in shown and "are copied to the other zone" in shown
+    assert "is not one of the available choices" in errors_of(
+        member.post(f"{page}/relocate", {"zone": "us-va-1"}), "zone"
+    )
+    assert member.post(f"{page}/relocate", {"zone": "de-fra-1", "max_mb_per_s": "40"})["Location"] == page
+    operation = Operation.objects.get(kind="volume.relocate")
+    assert operation.args["max_mb_per_s"] == 40
+    assert follow(operation).state == "succeeded"
+    volume.refresh_from_db()
+    assert volume.node == there
+    Zone.objects.exclude(pk="de-fra-1").update(status="draining")
+    shown = text_of(member.get(f"{page}/relocate"))
+    assert "No other zone admits the volume now." in shown and "us-va-1" in shown
+
+
+def test_volume_that_cannot_be_relocated_has_no_button(page: str, member: Client, volume: Volume) -> None:
+    member.post(f"{page}/relocate", {})
+    Node.objects.update(traits=[])
+    settings = member.get(f"{page}/settings")
+    assert "its node sends no volumes" in text_of(settings)
+    assert f"{page}/relocate" not in settings.content.decode()
+    form = member.get(f"{page}/relocate")
+    assert "its node sends no volumes" in text_of(form)
+    assert "<button>Relocate</button>" not in form.content.decode()
 
 
 def test_check_tells_the_effect_of_a_type_in_the_same_place(

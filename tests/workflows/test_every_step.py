@@ -18,6 +18,7 @@ from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.relocation import instance_relocate
 from controlplane.compute.resize import instance_resize
 from controlplane.compute.volume_moves import volume_move
+from controlplane.compute.volume_relocation import volume_relocate
 from controlplane.identity.actor import SYSTEM
 from controlplane.network.models import Port
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
@@ -266,6 +267,13 @@ def move_of_running_from_cluster(cloud: Cloud) -> Ask:
     return lambda: volume_move(cloud.tenant.actor, fresh(volume), volume_type=cloud.volume_type)
 
 
+def relocate_volume(cloud: Cloud) -> Ask:
+    """A layer over an image, to a node in another zone."""
+    volume = make_volume(cloud, image=cloud.image)
+    zone = cloud.world.add_machine("de-fra-1").row.zone
+    return lambda: volume_relocate(cloud.tenant.actor, fresh(volume), zone=zone, max_mb_per_s=5)
+
+
 def remove_volume(cloud: Cloud) -> Ask:
     volume = make_volume(cloud)
     return lambda: delete_volume(cloud, volume)
@@ -410,6 +418,7 @@ CASES = (
     Case("volume.move", move_between_clusters, VOLUME_MOVE_STEPS),
     Case("volume.move", move_of_running, ONLINE_MOVE_STEPS),
     Case("volume.move", move_of_running_from_cluster, ONLINE_MOVE_STEPS),
+    Case("volume.relocate", relocate_volume, ("place", "copy", "switch", "open", "finish", "erase")),
     Case("volume.revert", revert_volume, ("close", "revert")),
     Case("volume.delete", remove_volume, ("disk",)),
     Case("volume.attach", attach_volume, ("plug",)),

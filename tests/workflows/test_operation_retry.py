@@ -16,6 +16,7 @@ from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.resize import instance_resize
 from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot
 from controlplane.compute.volume_moves import volume_move
+from controlplane.compute.volume_relocation import volume_relocate
 from controlplane.identity.actor import Scope
 from controlplane.identity.errors import ScopeNeeded
 from controlplane.kernel import clock
@@ -163,6 +164,9 @@ ASKED: dict[str, Callable[[Cloud], Operation]] = {
     "volume.detach": lambda cloud: volume_detach(cloud.tenant.actor, make_attached(cloud)),
     "volume.grow": lambda cloud: volume_grow(cloud.tenant.actor, make_volume(cloud), size_gib=3),
     "volume.move": lambda cloud: volume_move(cloud.tenant.actor, make_volume(cloud), volume_type=cluster(cloud)),
+    "volume.relocate": lambda cloud: volume_relocate(
+        cloud.tenant.actor, make_volume(cloud), zone=cloud.world.add_machine("de-fra-1").row.zone
+    ),
     "volume.retype": lambda cloud: volume_retype(
         cloud.tenant.actor,
         make_volume(cloud),

@@ -25,7 +25,7 @@ from andromede_core.policy.roles import (
     TAKING_NOTHING,
 )
 from controlplane.compute.attachments import volume_detach
-from controlplane.compute.models import Attachment, Migration
+from controlplane.compute.models import Attachment
 from controlplane.kernel import clock, wakeups
 from controlplane.nodes import agent_client, channels, trust_documents
 from controlplane.nodes.errors import NodeRefused
@@ -73,7 +73,8 @@ FREE = {
 }
 # A volume's generation changes while it moves: the copy has another one than the volume that it becomes. A permit is
 # for one generation, so what opens the volume in its new place has one of its own.
-TWO_GENERATIONS = {"volume.move"}
+TWO_GENERATIONS = {"volume.move", "volume.relocate"}
+BETWEEN_ZONES = ("instance.relocate", "volume.relocate")
 # Operations whose calls go to the storage agent alone, as the permits for a node do then.
 OF_CLUSTERS = {"image.create", "snapshot.create", "instance.snapshot", "volume.revert"}
 STOPS = (pb.POWER_OFF, pb.POWER_SHUTDOWN)
@@ -175,6 +176,8 @@ def op_of(operation: Operation, message: Any) -> str:
     """Return the action of the permit with which the message was sent."""
     if isinstance(message, pb.EnsureDepartureRequest):
         return "instance.migrate-out"
+    if isinstance(message, pb.EnsureVolumeCopyRequest) and message.HasField("sent_to"):
+        return "volume.relocate-out"
     is_plug = isinstance(message, pb.EnsureAttachmentRequest)
     if operation.args.get("is_first_use") and not is_plug:
         return "volume.create"
@@ -199,10 +202,13 @@ def assert_permitted(operation: Operation, message: Any) -> None:
         assert permit.op == op_of(operation, message)
     assert row.decision is not None
     assert row.decision.is_admitted
-    is_sent_away = permit.op in PART_OF and operation.kind == "instance.relocate"
-    zone = Migration.objects.get(operation_id=operation.pk).requested_zone_id if is_sent_away else permit.zone
+    is_sent_away = permit.op in PART_OF and operation.kind in BETWEEN_ZONES
+    zone = operation.args["zone"] if is_sent_away else permit.zone
     assert zone in row.decision.admitted_zones
-    assert (permit.peer is not None) == (operation.kind in ("instance.migrate", "instance.relocate"))
+    is_between_nodes = operation.kind in ("instance.migrate", "instance.relocate")
+    if operation.kind == "volume.relocate":
+        is_between_nodes = isinstance(message, pb.EnsureVolumeCopyRequest)
+    assert (permit.peer is not None) == is_between_nodes
     assert permit.decision == str(row.decision_id)
     assert row.decision.created_at >= operation.created_at, "of its own"
 

@@ -22,6 +22,7 @@ from agents.node.adapters.fake_hang import Hang
 from agents.node.adapters.fake_migrations import FakeMigrations, FakeTunnel
 from agents.node.adapters.fake_mirrors import FakeMirrors
 from agents.node.adapters.fake_switch import FakeMetadata, FakeSwitch
+from agents.node.adapters.fake_transfers import FakeTransfers
 from agents.node.adapters.fake_unmanaged import FakeUnmanaged
 from agents.node.adapters.fake_usage import usage_of
 from agents.node.adapters.interfaces import (
@@ -148,7 +149,8 @@ class FakeNode:
     def adapters(self) -> Adapters:
         migrations = FakeMigrations(self.tunnel, self.call)
         switch, metadata = FakeSwitch(self), FakeMetadata(self)
-        return Adapters(FakeHypervisor(self), FakeDisks(self), switch, migrations, metadata, self.mirrors)
+        transfers = FakeTransfers(self.tunnel, self.volumes, self.copied, self.call)
+        return Adapters(FakeHypervisor(self), FakeDisks(self), switch, migrations, metadata, self.mirrors, transfers)
 
     def fail_next(self, call: str, error: Exception) -> None:
         """Make the next adapter call of that name fail; several failures for one name queue up."""

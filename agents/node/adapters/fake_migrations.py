@@ -17,7 +17,7 @@ from uuid import UUID
 
 from agents.node.adapters.interfaces import GuestSpec
 from agents.node.adapters.migrations import MigrationOptions, MigrationProgress, MigrationResult, MigrationTarget
-from agents.node.errors import AdapterError, AgentStopping, MigrationCancelled
+from agents.node.errors import AdapterError, AgentError, AgentStopping, MigrationCancelled
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ class FakeTunnel:
         self.before_the_end: Callable[[UUID], None] = lambda guest_id: None
         self.after_the_end: Callable[[UUID], None] = lambda guest_id: None
         self.expected: dict[UUID, Expected] = {}
+        self.volumes: dict[UUID, Callable[[int], None]] = {}  # that are expected without a guest; called with the size
         self.journeys: dict[UUID, FakeTransfer] = {}
         self._node = node
         self._lock = threading.Lock()
@@ -152,7 +153,11 @@ class FakeTunnel:
 
     def serve(self, stream: Any) -> None:
         """Serve arrivals at the destination."""
-        guest_id = UUID(_receive_line(stream)["guest"])
+        first = _receive_line(stream)
+        if "volume" in first:
+            self._serve_volume(stream, UUID(first["volume"]), int(first["size_bytes"]))
+            return
+        guest_id = UUID(first["guest"])
         expected = self.expected.get(guest_id)
         if expected is None:
             _reply(stream, f"Guest {guest_id} is not expected here.")
@@ -177,6 +182,34 @@ class FakeTunnel:
         except (EOFError, OSError):
             if not is_whole:
                 self._node.throw_away(guest_id)
+
+    def send_volume(self, volume_id: UUID, size_bytes: int, uri: str) -> None:
+        """Send a volume without a guest.
+
+        Raises:
+            AdapterError: the other node does not answer, or refuses.
+        """
+        target = urlsplit(uri)
+        try:
+            with (
+                socket.create_connection((target.hostname, target.port), ANSWER_WITHIN_S) as client,
+                client.makefile("rwb") as stream,
+            ):
+                _exchange(stream, {"volume": str(volume_id), "size_bytes": size_bytes})
+        except OSError as exc:
+            raise AdapterError(f"The destination does not answer: {exc}", retryable=True) from exc
+
+    def _serve_volume(self, stream: Any, volume_id: UUID, size_bytes: int) -> None:
+        keep = self.volumes.get(volume_id)
+        if keep is None:
+            _reply(stream, f"Volume {volume_id} is not expected here.")
+            return
+        try:
+            keep(size_bytes)
+        except AgentError as exc:
+            _reply(stream, exc.message)
+            return
+        _reply(stream, "")
 
 
 class FakeTunnelListener(socketserver.ThreadingTCPServer):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agents.node.adapters.port_filters import PortCounters, PortFilters
     from agents.node.adapters.public_addresses import PublicAddresses
     from agents.node.adapters.storage.engine import StorageEngine
+    from agents.node.adapters.transfers import Transfers
 
 # ---- network
 
@@ -547,4 +548,5 @@ class Adapters:
     migrations: Migrations
     metadata: Metadata
     mirrors: "Mirrors"
+    transfers: "Transfers"
     restarts: Restarts = field(default_factory=Restarts)

@@ -31,7 +31,7 @@ from agents.node.adapters.interfaces import GuestSpec, Power
 from agents.node.adapters.libvirt import LibvirtHypervisor, find
 from agents.node.adapters.libvirt_connection import own_connection
 from agents.node.adapters.libvirt_handover import GuestProcess, Handover
-from agents.node.adapters.migration_tunnel.listener import LIBVIRT, Address, TunnelListener
+from agents.node.adapters.migration_tunnel.listener import LIBVIRT, VOLUME, Address, TunnelListener
 from agents.node.adapters.migration_tunnel.peer_auth import NodeCredentials, PeerRejected
 from agents.node.adapters.migration_tunnel.proxy import TunnelProxy
 from agents.node.adapters.migration_tunnel.sockets import MigrationSockets
@@ -43,6 +43,7 @@ from agents.node.adapters.migrations import (
     MigrationTarget,
 )
 from agents.node.adapters.pools import Pools
+from agents.node.adapters.volume_transfers import VolumeTransfers
 from agents.node.domain_xml import firmware_variables, keyed_disks
 from agents.node.errors import AdapterError, AgentStopping, HypervisorUnavailable, MigrationCancelled
 
@@ -120,7 +121,7 @@ class _Watch:
 
 
 class LibvirtMigrations:
-    """Migrations over libvirt. `listen_at`: the address for incoming guests; None: this node accepts none."""
+    """Migrations over libvirt. Guests and `volumes` arrive at one address; without one, this node accepts none."""
 
     def __init__(
         self,
@@ -128,9 +129,9 @@ class LibvirtMigrations:
         *,
         folder: Path,
         node: NodeCredentials,
-        listen_at: Address | None,
         pools: Pools,
         connections: TravellingConnections,
+        volumes: VolumeTransfers,
     ) -> None:
         """Create the migrations. Disks in `pools` are not sent, since the destination has them too.
 
@@ -141,9 +142,10 @@ class LibvirtMigrations:
         self._hypervisor = hypervisor
         self._sockets = MigrationSockets(folder)
         self._node = node
-        self._address = listen_at
+        self._address = listen_at = volumes.address
         self._pools = pools
         self._connections = connections
+        self._volumes = volumes
         self._expected: dict[UUID, _Expected] = {}
         self._passages: dict[UUID, TunnelProxy] = {}
         self._lock = threading.Lock()
@@ -198,9 +200,13 @@ class LibvirtMigrations:
     def expects(self, guest_id: UUID, fingerprint: str) -> bool:
         with self._lock:
             expected = self._expected.get(guest_id)
-        return expected is not None and hmac.compare_digest(expected.fingerprint, fingerprint)
+        if expected is None:
+            return self._volumes.expects(guest_id, fingerprint)
+        return hmac.compare_digest(expected.fingerprint, fingerprint)
 
     def connect(self, guest_id: UUID, channel: str) -> socket.socket:
+        if channel == VOLUME:
+            return self._volumes.connect(guest_id)
         with self._lock:
             expected = self._expected.get(guest_id)
         if expected is None or channel not in CHANNELS:
@@ -242,6 +248,9 @@ class LibvirtMigrations:
         path = firmware_variables(guest_id)
         path.touch(mode=0o600)
         path.write_bytes(variables)
+
+    def keep_volume(self, volume_id: UUID) -> None:
+        self._volumes.keep(volume_id)
 
     # ---- guests that go
 

@@ -18,6 +18,7 @@ from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.storage.keys import DEFAULT_RUN_DIR, VolumeKeys
 from agents.node.adapters.volume_secrets import VolumeSecrets
+from agents.node.adapters.volume_transfers import VolumeTransfers
 
 # A unix socket's path has at most 107 bytes; behind it come the name of a folder and an id.
 LONGEST_STATE_DIR = 107 - len("/consoles/") - 36
@@ -56,6 +57,8 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
     restarts, metadata = Restarts(), MetadataService()
     switch = LinuxSwitch(options.outside, metadata=metadata)
     secrets = VolumeSecrets(keys)
+    listen_at = Address.parse(options.arrivals) if options.arrivals else None
+    transfers = VolumeTransfers(state_dir, own, listen_at)
     hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator, secrets=secrets, restarts=restarts)
     return Adapters(
         hypervisor=hypervisor,
@@ -65,10 +68,11 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
             hypervisor,
             folder=state_dir / "moves",
             node=own,
-            listen_at=Address.parse(options.arrivals) if options.arrivals else None,
             pools=options.pools,
             connections=switch.guest_connections,
+            volumes=transfers,
         ),
+        transfers=transfers,
         metadata=metadata,
         mirrors=LibvirtMirrors(hypervisor),
         restarts=restarts,

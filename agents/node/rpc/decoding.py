@@ -270,17 +270,21 @@ def arrival(message: pb.EnsureArrivalRequest) -> IncomingSpec:
         or len({each.id for each in plugged}) != len(plugged)
     ):
         raise BadRequest("plugged", f"at most {MAX_PLUGGED}, each volume and each attachment once")
-    return IncomingSpec(spec, _peer("source", message.source), plugged)
+    return IncomingSpec(spec, peer("source", message.source), plugged)
 
 
 def departure(message: pb.EnsureDepartureRequest) -> OutgoingSpec:
     return OutgoingSpec(
-        destination=_peer("destination", message.destination),
-        uri=_matching("uri", message.uri, URI, "is no place where a node is found"),
+        destination=peer("destination", message.destination),
+        uri=uri(message.uri),
         max_pause_ms=within("max_pause_ms", message.max_pause_ms, 0, MAX_PAUSE_MS),
         convergence=_choice("convergence", message.convergence, CONVERGENCES),
         is_off=message.is_off,
     )
+
+
+def uri(text: str) -> str:
+    return _matching("uri", text, URI, "is no place where a node is found")
 
 
 def deadline_s(message: pb.EnsureDepartureRequest) -> int:
@@ -295,7 +299,7 @@ def freeze_level(message: pb.FreezeInstanceRequest) -> FreezeLevel:
     return _choice("level", message.level, FREEZE_LEVELS)
 
 
-def _peer(field: str, message: pb.Peer) -> Peer:
+def peer(field: str, message: pb.Peer) -> Peer:
     return Peer(
         identifier(f"{field}.node_id", message.node_id),
         digest(f"{field}.certificate_sha256", message.certificate_sha256),

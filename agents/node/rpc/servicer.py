@@ -35,7 +35,7 @@ from agents.node.services.inventory import PortStatus
 from agents.node.services.outgoing import OutgoingMigrations
 from agents.node.services.tunnels import Tunnels
 from agents.node.services.volume_copies import VolumeCopies
-from agents.node.specs import InstanceSpec, Subject
+from agents.node.specs import InstanceSpec, Subject, VolumeCopySpec
 from agents.node.trust import permit_actions, replay_guard
 from agents.node.trust.permit_actions import PermitAction
 from agents.node.trust.receipts import Opening
@@ -144,8 +144,9 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         subject, spec = decoding.subject(request.subject), volume_copy_messages.spec(request)
         action = permit_actions.volume_copy(subject, spec)
         permit = self._admit(action, request)
-        status = self._copies.ensure(subject, spec, keys=volume_copy_messages.keys(request))
-        self._opened(permit, action, source=spec.source.pool, destination=spec.destination.pool)
+        keys, uri = volume_copy_messages.keys(request), volume_copy_messages.uri(request)
+        status = self._copies.ensure(subject, spec, keys=keys, uri=uri)
+        self._opened(permit, action, **_copy_facts(spec))
         return volume_copy_messages.state(status)
 
     def PivotVolumeCopy(self, request: pb.PivotVolumeCopyRequest, context: grpc.ServicerContext) -> pb.VolumeCopyState:
@@ -155,8 +156,9 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def RemoveVolumeCopy(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)
-        removed = self._copies.remove(subject, decoding.pool(request.pool))
-        return self._removed("volume-copy", subject.id, removed)
+        kind = self._copies.kind(subject.id)
+        removed = self._copies.remove(subject, volume_copy_messages.erased_place(request.pool))
+        return self._removed(kind, subject.id, removed)
 
     def EnsurePort(self, request: pb.EnsurePortRequest, context: grpc.ServicerContext) -> pb.PortState:
         subject, port = decoding.subject(request.subject), decoding.port(request)
@@ -318,6 +320,14 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         self._permits.receipts.resolve_intent(kind, resource_id, is_there=was_present)
         self._permits.receipts.closed(kind, resource_id)
         return pb.Removed(was_present=was_present)
+
+
+def _copy_facts(spec: VolumeCopySpec) -> dict[str, object]:
+    if spec.sent_to is not None:
+        return {"destination": str(spec.sent_to.node_id)}
+    if spec.received_from is not None:
+        return {"source": str(spec.received_from.node_id)}
+    return {"source": spec.source.pool, "destination": spec.destination.pool}
 
 
 def _measured(spec: InstanceSpec, action: PermitAction, status: InstanceStatus) -> dict[str, object]:

@@ -1,10 +1,10 @@
 """Messages of copies of volumes."""
 
 from agents.node.adapters.storage.copying import CopyKeys
-from agents.node.adapters.storage.places import Place
+from agents.node.adapters.storage.places import OWN_FOLDER, Place
 from agents.node.errors import BadRequest
 from agents.node.rpc import decoding
-from agents.node.services.volume_copies import CopyPhase, CopyStatus
+from agents.node.services.volume_copies import OTHER_NODE, CopyPhase, CopyStatus
 from agents.node.specs import VolumeCopySpec
 from agents.protocol import agent_pb2 as pb
 
@@ -19,6 +19,8 @@ PHASES = {
 def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
     volume_id = message.subject.id
     source, destination = _place(volume_id, message.source), _place(volume_id, message.destination)
+    if message.HasField("received_from") or message.HasField("sent_to"):
+        return _between_nodes(message, source, destination)
     if source.pool == destination.pool:
         raise BadRequest("destination.pool", "is the place of the source")
     if source.rbd is not None and destination.rbd is not None:
@@ -33,6 +35,32 @@ def spec(message: pb.EnsureVolumeCopyRequest) -> VolumeCopySpec:
         decoding.within("max_bytes_per_s", message.max_bytes_per_s, 0, decoding.MAX_BYTES_PER_S),
         is_online=message.is_online,
     )
+
+
+def _between_nodes(message: pb.EnsureVolumeCopyRequest, source: Place, destination: Place) -> VolumeCopySpec:
+    is_received = message.HasField("received_from")
+    if is_received and message.HasField("sent_to"):
+        raise BadRequest("sent_to", "is only for a copy that is not received")
+    if message.is_online or (source, destination) != (OWN_FOLDER, OWN_FOLDER):
+        raise BadRequest("sent_to", "is only for a copy between the own folders of two nodes, and not online")
+    return VolumeCopySpec(
+        decoding.volume_size(message.size_bytes),
+        source,
+        destination,
+        decoding.within("max_bytes_per_s", message.max_bytes_per_s, 0, decoding.MAX_BYTES_PER_S),
+        received_from=decoding.peer("received_from", message.received_from) if is_received else None,
+        sent_to=None if is_received else decoding.peer("sent_to", message.sent_to),
+    )
+
+
+def uri(message: pb.EnsureVolumeCopyRequest) -> str:
+    """Return where a copy that is sent goes; empty: it is not sent."""
+    return decoding.uri(message.uri) if message.HasField("sent_to") else ""
+
+
+def erased_place(name: str) -> str:
+    """Return the place that a removal names."""
+    return OTHER_NODE if name == OTHER_NODE else decoding.pool(name)
 
 
 def keys(message: pb.EnsureVolumeCopyRequest) -> CopyKeys:
@@ -51,6 +79,7 @@ def state(status: CopyStatus) -> pb.VolumeCopyState:
         reason=status.reason,
         total_bytes=status.total_bytes,
         moved_bytes=status.moved_bytes,
+        uri=status.uri,
     )
 
 

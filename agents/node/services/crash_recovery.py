@@ -40,7 +40,11 @@ def _is_there(node: Node, intent: Opening) -> bool:
         except AdapterError:
             return True
         return state is not None and state.power in (Power.RUNNING, Power.PAUSED)
-    shelves: dict[str, Table[Any]] = {"port": node.state_store.ports, "volume-copy": node.state_store.copies}
+    shelves: dict[str, Table[Any]] = {
+        "port": node.state_store.ports,
+        "volume-copy": node.state_store.copies,
+        "volume-departure": node.state_store.copies,
+    }
     entry = shelves.get(intent.kind, node.state_store.attachments).get(intent.id)
     return entry is not None and entry.is_wanted
 

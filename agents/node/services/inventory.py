@@ -28,6 +28,7 @@ COLD_MIGRATION = "cold-migration"  # the same for guests that are off
 VOLUME_COPY = "volume-copy"  # volumes are copied to other places
 VOLUME_MIRROR = "volume-mirror"  # the same while a guest has them open
 CLUSTER_COPY = "cluster-copy"  # volumes are also copied from one Ceph cluster, or pool of it, to another
+VOLUME_TRANSFER = "volume-transfer"  # volumes of the own folder are copied to that of another node, and from there
 OF_EACH_AGENT = (  # of this release
     SECURITY_GROUPS,
     INSTANCE_METADATA,
@@ -75,6 +76,8 @@ def inventory(node: Node) -> Inventory:
     host = replace(host, traits=(*host.traits, *OF_EACH_AGENT))
     if node.adapters.migrations.accepts_incoming():
         host = replace(host, traits=(*host.traits, LIVE_MIGRATION, COLD_MIGRATION))
+    if node.adapters.transfers.accepts_incoming():
+        host = replace(host, traits=(*host.traits, VOLUME_TRANSFER))
     if node.lease.is_armed:
         host = replace(host, traits=(*host.traits, SELF_FENCING))
     return Inventory(

@@ -10,6 +10,10 @@ volume_mirrors.py. It goes on while the agent is away, and ends with the guest's
 Each place is the node's own folder, or a pool of a Ceph cluster, which fences nodes. A folder that other nodes reach
 does not: a node that was away could write over a file of the volume there, or erase it. A copy from one cluster, or
 pool, to another one has two keys: until it is the volume, that of its destination is kept apart.
+
+A copy may also be between the own folders of two nodes, each of which has an entry. That of the destination is present
+once all of the data is there and flushed; that of the source, once the destination has said so. Each names the other
+node's place OTHER_NODE. After a restart of the agent neither begins anew by itself: the call is repeated.
 """
 
 import logging
@@ -20,6 +24,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from agents.node.adapters.interfaces import Power
+from agents.node.adapters.migrations import MigrationTarget
 from agents.node.adapters.mirrors import MirrorPhase
 from agents.node.adapters.storage.copying import Copying, CopyKeys
 from agents.node.adapters.storage.engine import StorageEngine
@@ -35,7 +40,7 @@ from agents.node.errors import (
     VolumeCopyHeld,
     VolumeInUse,
 )
-from agents.node.services import volume_mirrors, volumes
+from agents.node.services import volume_mirrors, volume_transfers, volumes
 from agents.node.specs import Subject, VolumeCopySpec
 from agents.node.state_store import Entry, Phase
 
@@ -45,6 +50,7 @@ STOP_WITHIN_S = 15.0
 SETTLE_INTERVAL_S = 0.5
 FOLLOW_INTERVAL_S = 0.2
 AT_ONCE = 2  # copies of a node: each keeps its disk and its network busy
+OTHER_NODE = "@node"
 INTERRUPTED = "The agent was restarted while the volume was copied."
 
 
@@ -65,15 +71,20 @@ class CopyStatus:
     total_bytes: int
     moved_bytes: int
     reason: str = ""
+    uri: str = ""
 
 
 @dataclass(slots=True)
 class _Run:
-    """A copy that is under way, or has failed: `reason`. `is_ready`: it is a mirror that follows the guest."""
+    """A copy that is under way, or has failed: `reason`. `is_ready`: it is a mirror that follows the guest.
+
+    `uri`: where a copy between nodes is sent.
+    """
 
     percent: int = 0
     is_ready: bool = False
     reason: str = ""
+    uri: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -92,8 +103,9 @@ class VolumeCopies:
         self._beginning = threading.Lock()
         self._closing = threading.Event()
 
-    def ensure(self, subject: Subject, spec: VolumeCopySpec, *, keys: CopyKeys) -> CopyStatus:
-        """Begin the copy, unless it is under way or complete. `keys`: of the places in Ceph clusters.
+    def ensure(self, subject: Subject, spec: VolumeCopySpec, *, keys: CopyKeys, uri: str = "") -> CopyStatus:
+        """Begin the copy, unless it is under way or complete. `keys`: of the places in Ceph clusters. `uri`: of the
+        other node, to which it is sent.
 
         Raises:
             VolumeInUse: a guest has the volume open, or may have it, and the copy is not online.
@@ -112,13 +124,13 @@ class VolumeCopies:
             self._end_earlier(subject)
             with self._beginning:
                 before = node.state_store.copies.get(subject.id)
-                if before is None or before.phase is not Phase.PRESENT:
+                if spec.received_from is None and (before is None or before.phase is not Phase.PRESENT):
                     self._check_number(subject.id)
                 node.state_store.copies.accept(subject, spec, uses=())
                 entry = node.state_store.copies.require(subject.id)
                 if entry.phase is not Phase.PRESENT:
                     self._keep_keys(subject.id, spec, keys)
-                    self._begin(entry)
+                    self._begin(entry, uri)
         return self._status(entry)
 
     def statuses(self) -> list[CopyStatus]:
@@ -141,10 +153,13 @@ class VolumeCopies:
                     node.state_store.copies.finish_removal(subject.id)
                 return False
             spec = entry.spec
+            if spec.peer is not None:
+                self._check_generation(subject, entry)
+                self._end_transfer(subject, entry, pool)
+                return True
             if pool not in (spec.source.pool, spec.destination.pool):
                 raise BadRequest("pool", "is neither the source nor the destination of the copy")
-            if subject.generation < entry.generation:
-                raise StaleGeneration("volume-copy", subject.id, given=subject.generation, seen=entry.generation)
+            self._check_generation(subject, entry)
             if pool == spec.source.pool:
                 self._become_volume(subject, entry)
             else:
@@ -153,6 +168,12 @@ class VolumeCopies:
         with self._lock:
             self._runs.pop(subject.id, None)
         return True
+
+    def kind(self, volume_id: UUID) -> str:
+        """Return the kind of the receipts of the volume's copy."""
+        entry = self._node.state_store.copies.get(volume_id)
+        is_sent = entry is not None and entry.is_held and entry.spec.sent_to is not None
+        return "volume-departure" if is_sent else "volume-copy"
 
     def pivot(self, subject: Subject, *, is_awaited: Callable[[], bool]) -> CopyStatus:
         """Let the running guest have the online copy, if it is ready. A repetition finds it complete.
@@ -232,7 +253,7 @@ class VolumeCopies:
         for volume_id in self._node.state_store.pivots():
             self._settle_later(volume_id)
         unfinished = [each for each in self._node.state_store.copies.held() if each.phase is Phase.MAKING]
-        for entry in unfinished[:AT_ONCE]:
+        for entry in [each for each in unfinished if each.spec.peer is None][:AT_ONCE]:
             self._begin(entry)
 
     def close(self) -> None:
@@ -242,12 +263,17 @@ class VolumeCopies:
             runs = list(self._runs)
         for volume_id in runs:
             self._stop(volume_id)
+        self._node.adapters.transfers.close()
 
     # ---- begin
 
     def _check(self, subject: Subject, spec: VolumeCopySpec) -> None:
         node = self._node
         held = node.state_store.volumes.get(subject.id)
+        if spec.received_from is not None:
+            if held is not None and held.is_held:
+                raise Conflict(f"Volume {subject.id} is on this node already.")
+            return
         if held is not None and held.is_held and held.spec.pool != spec.source.pool:
             raise Conflict(f"Volume {subject.id} is not where it is to be copied from.")
         if (held is None or not held.is_wanted) and not node.adapters.disks.engine(spec.source).capabilities.is_shared:
@@ -268,6 +294,10 @@ class VolumeCopies:
         if others >= AT_ONCE:
             raise Exhausted(f"This node copies {AT_ONCE} volumes already, as many as it does at once. Try again later.")
 
+    def _check_generation(self, subject: Subject, entry: Entry[VolumeCopySpec]) -> None:
+        if subject.generation < entry.generation:
+            raise StaleGeneration("volume-copy", subject.id, given=subject.generation, seen=entry.generation)
+
     def _check_earlier(self, subject: Subject) -> Entry[VolumeCopySpec] | None:
         """Return the earlier copy that is held, if there is one.
 
@@ -287,8 +317,11 @@ class VolumeCopies:
             return
         self._stop(subject.id)
         before = self._check_earlier(subject)
-        if before is not None:
+        if before is not None and before.spec.peer is not None:
+            volume_transfers.end(self._node, Subject(subject.id, before.generation), before)
+        elif before is not None:
             self._undo(Subject(subject.id, before.generation), before.spec)
+        if before is not None:
             self._node.state_store.copies.finish_removal(subject.id)
 
     def _keep_keys(self, volume_id: UUID, spec: VolumeCopySpec, keys: CopyKeys) -> None:
@@ -302,13 +335,18 @@ class VolumeCopies:
     def _target(self, spec: VolumeCopySpec, *, key: bytes = b"") -> StorageEngine:
         return self._node.adapters.disks.engine(spec.destination, key=key, is_copy=spec.is_between_clusters)
 
-    def _begin(self, entry: Entry[VolumeCopySpec]) -> None:
+    def _begin(self, entry: Entry[VolumeCopySpec], uri: str = "") -> None:
         volume_id = UUID(entry.id)
+        if entry.spec.received_from is not None:
+            uri = volume_transfers.expect(self._node, entry)
+            with self._lock:
+                self._runs[volume_id] = _Run(uri=uri)
+            return
         with self._lock:
             run = self._runs.get(volume_id)
             if self._closing.is_set() or (run is not None and run.is_alive):
                 return
-            run = self._runs[volume_id] = _Run()
+            run = self._runs[volume_id] = _Run(uri=uri)
             run.thread = threading.Thread(target=self._run, args=(entry, run), name="volume-copy", daemon=True)
             run.thread.start()
 
@@ -325,6 +363,11 @@ class VolumeCopies:
             held = node.state_store.volumes.get(volume_id)
             base = volumes.base_image(node, held) if held is not None and held.is_held else None
             copying = Copying(spec.size_bytes, base, spec.max_bytes_per_s, report, run.stop.is_set)
+            if spec.sent_to is not None:
+                target = MigrationTarget(run.uri, spec.sent_to.certificate_sha256)
+                node.adapters.transfers.send(volumes.disk(node, volume_id), target, copying)
+                node.state_store.copies.confirm(volume_id)
+                return
             self._target(spec).copy_from(node.adapters.disks.engine(spec.source), volume_id, copying)
             if not run.stop.is_set():
                 node.state_store.copies.confirm(volume_id)
@@ -376,6 +419,8 @@ class VolumeCopies:
             return replace(known, phase=CopyPhase.READY)
         if run is None:
             return replace(known, phase=CopyPhase.FAILED, moved_bytes=0, reason=INTERRUPTED)
+        if entry.spec.received_from is not None:
+            return replace(known, phase=CopyPhase.RUNNING, moved_bytes=0, uri=run.uri)
         moved = total * run.percent // 100
         if run.is_alive or not run.reason:
             phase = CopyPhase.READY if run.is_ready else CopyPhase.RUNNING
@@ -383,6 +428,19 @@ class VolumeCopies:
         return replace(known, phase=CopyPhase.FAILED, moved_bytes=moved, reason=run.reason)
 
     # ---- end
+
+    def _end_transfer(self, subject: Subject, entry: Entry[VolumeCopySpec], pool: str) -> None:
+        """End a copy between two nodes. `pool`: of the place that is erased, as in `remove`."""
+        if pool not in (OTHER_NODE, "" if entry.spec.received_from is not None else OTHER_NODE):
+            raise BadRequest("pool", "is neither the source nor the destination of the copy")
+        if pool == OTHER_NODE and entry.spec.received_from is not None:
+            volume_transfers.become_volume(self._node, subject, entry)
+        else:
+            self._stop(subject.id)
+            volume_transfers.end(self._node, subject, entry)
+        self._node.state_store.copies.finish_removal(subject.id)
+        with self._lock:
+            self._runs.pop(subject.id, None)
 
     def _undo(self, subject: Subject, spec: VolumeCopySpec) -> None:
         """Stop the copy and erase what is there of it, unless the volume has come there later in another way."""

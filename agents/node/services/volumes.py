@@ -34,8 +34,10 @@ def ensure(node: Node, subject: Subject, spec: VolumeSpec, *, key: bytes = b"") 
         VolumeWouldShrink: it is larger already, or its image is.
         NotFound: its image is not in the cache.
         GuestMigrating, GuestMigrated: the guest that uses it is on its way, or has left.
+        VolumeCopyHeld: its data is being received from another node.
     """
     with node.locks.hold(("volume", subject.id)):
+        _check_received(node, subject.id)
         engine = node.adapters.disks.engine(spec.place, key=key)
         has_clones = engine.capabilities.has_clones
         size = engine.size_bytes(subject.id)
@@ -111,6 +113,15 @@ def _begin_removal(node: Node, subject: Subject) -> Entry[VolumeSpec] | None:
 def _check_no_copy(node: Node, volume_id: UUID) -> None:
     copy = node.state_store.copies.get(volume_id)
     if copy is not None and copy.is_held:
+        raise VolumeCopyHeld(volume_id)
+
+
+def _check_received(node: Node, volume_id: UUID) -> None:
+    """Check that no data of the volume is on its way here: an empty disk would take its place."""
+    copy = node.state_store.copies.get(volume_id)
+    if copy is None or not copy.is_held or copy.phase is Phase.PRESENT:
+        return
+    if copy.spec.received_from is not None:
         raise VolumeCopyHeld(volume_id)
 
 

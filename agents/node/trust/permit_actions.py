@@ -33,12 +33,16 @@ DEPARTURE_OPS = frozenset({"instance.migrate-out"})
 IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) | COMING_OPS
 # A volume changes its place: it is copied there, then opened there.
 COPY_OPS = frozenset({"volume.move"})
+# The same, from one node to another: each has a permit of its own, which names the other one.
+TRANSFER_OPS = frozenset({"volume.relocate"})
+SENDING_OPS = frozenset({"volume.relocate-out"})
 VOLUME_OPS = (
     frozenset(
         {"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow", "volume.retype"}
     )
     | ARRIVAL_OPS
     | COPY_OPS
+    | TRANSFER_OPS
 )
 START_OPS = frozenset({"instance.start", "instance.reboot", "instance.reset"})
 # A guest gets a network card, or loses one; a detachment may be cancelled. One that is to run and does not is started.
@@ -58,7 +62,7 @@ class PermitAction:
 
     `names`: everything else that the permit has to list, by list. `content`: a digest of the spec, by which a
     repetition is recognised. `generation` is 0 for images, which have none. `project` empty: the call names none.
-    `opens`: the call creates or starts the resource. `peer`: the other node of a migration.
+    `opens`: the call creates or starts the resource. `peer`: the other node of a migration, or of a copy to it.
     """
 
     call: str
@@ -98,14 +102,26 @@ def volume(subject: Subject, spec: VolumeSpec) -> PermitAction:
 def volume_copy(subject: Subject, spec: VolumeCopySpec) -> PermitAction:
     return PermitAction(
         "EnsureVolumeCopy",
-        COPY_OPS,
-        "volume-copy",
+        _copy_ops(spec),
+        copy_kind(spec),
         "volumes",
         str(subject.id),
         subject.generation,
         _content(spec),
         disk_bytes=spec.size_bytes,
+        peer=_peer(spec.peer) if spec.peer is not None else None,
     )
+
+
+def copy_kind(spec: VolumeCopySpec) -> str:
+    """Return the kind of receipts. The source of a copy between nodes gets no data, and has the volume already."""
+    return "volume-departure" if spec.sent_to is not None else "volume-copy"
+
+
+def _copy_ops(spec: VolumeCopySpec) -> frozenset[str]:
+    if spec.sent_to is not None:
+        return SENDING_OPS
+    return TRANSFER_OPS if spec.received_from is not None else COPY_OPS
 
 
 def port(subject: Subject, spec: PortSpec) -> PermitAction:

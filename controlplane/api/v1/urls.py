@@ -65,6 +65,7 @@ NOUNS = (
     "terraform_states",
     "tokens",
     "users",
+    "volume_relocations",
     "volume_types",
     "webhooks",
     "zones",

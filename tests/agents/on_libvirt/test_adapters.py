@@ -63,6 +63,7 @@ def adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
         fake.adapters().migrations,
         fake.adapters().metadata,
         LibvirtMirrors(hypervisor),
+        fake.adapters().transfers,
     )
     hypervisor.close()
 

@@ -45,6 +45,7 @@ def rigs(agreeing_node: LabNode) -> Iterator[list[Rig]]:
         fake.adapters().migrations,
         fake.adapters().metadata,
         LibvirtMirrors(hypervisor),
+        fake.adapters().transfers,
     )
     with adapters.disks.receive_image(IMAGE) as incoming:
         incoming.write(b"\0" * MIB)

@@ -170,6 +170,7 @@ def instances(story: SampleCloud) -> None:
     story.done(book.show(ada, "instance_rebuild"))
     story.done(book.do(ada, "instance_start"))
     relocations(story)
+    volume_relocations(story)
     attachments(story)
     ports(story)
     public_addresses(story)
@@ -362,6 +363,19 @@ def relocations(story: SampleCloud) -> None:
     assert follow(Operation.objects.get(pk=begun)).state == "cancelled"
     Node.objects.filter(pk=machine.row.pk).update(admin_state="retired")
     story.done(book.do(ada, "instance_start"))
+
+
+def volume_relocations(story: SampleCloud) -> None:
+    """Show the relocation of a detached volume to another zone; it is cancelled."""
+    book, ada = story.book, story.ada
+    story.done(book.do(ada, "volume_create", {"name": "reports", "size_gib": 20, "zones": ["fr-idf-1"]}))
+    machine = story.world.add_machine("fr-idf-2", name="par-8")
+    book.show(ada, "volume_relocation_plan", volume="reports")
+    begun = book.show(ada, "volume_relocate", volume="reports").operation["id"]
+    book.do(ada, "operation_cancel", operation=begun)
+    assert follow(Operation.objects.get(pk=begun)).state == "cancelled"
+    Node.objects.filter(pk=machine.row.pk).update(admin_state="retired")
+    story.done(book.do(ada, "volume_delete", volume="reports"))
 
 
 def recover(story: SampleCloud, instance: str) -> None:

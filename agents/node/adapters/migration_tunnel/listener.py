@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 KNOCK, WAKE, VARIABLES, LIBVIRT = "knock", "wake", "variables", "libvirt"
 # Opened before the guest is paused, and used while it is: an agent of before knows WAKE alone.
 HANDOVER = "handover"
+# Of a volume without a guest: its content, and then that all of it was sent.
+VOLUME, WHOLE_VOLUME = "volume", "whole-volume"
 
 
 class IncomingGuests(Protocol):
@@ -55,6 +57,13 @@ class IncomingGuests(Protocol):
         Raises:
             PeerRejected: it comes otherwise.
             OSError: the disk.
+        """
+
+    def keep_volume(self, volume_id: UUID) -> None:
+        """Keep a volume, all of which has arrived.
+
+        Raises:
+            AdapterError: it has not, is not expected, or cannot be kept.
         """
 
 
@@ -198,6 +207,9 @@ class _TunnelHandler(socketserver.BaseRequestHandler):
         if channel in (KNOCK, WAKE):
             if channel == WAKE:
                 self.server.inside.wake(guest_id)
+            return lambda tls: None
+        if channel == WHOLE_VOLUME:
+            self.server.inside.keep_volume(guest_id)
             return lambda tls: None
         if channel == VARIABLES:
             return partial(self._keep_variables, guest_id)

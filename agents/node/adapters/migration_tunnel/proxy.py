@@ -10,7 +10,15 @@ from uuid import UUID
 
 from agents.node.adapters.migration_tunnel import peer_auth
 from agents.node.adapters.migration_tunnel.libvirt_calls import FinishWatch
-from agents.node.adapters.migration_tunnel.listener import HANDOVER, KNOCK, LIBVIRT, VARIABLES, WAKE, Address
+from agents.node.adapters.migration_tunnel.listener import (
+    HANDOVER,
+    KNOCK,
+    LIBVIRT,
+    VARIABLES,
+    WAKE,
+    WHOLE_VOLUME,
+    Address,
+)
 from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
 from agents.node.adapters.migration_tunnel.relay import detect_disconnect, relay, shut_down
 from agents.node.errors import AdapterError
@@ -115,6 +123,14 @@ class TunnelProxy:
                 peer_auth.send_block(tls, variables)
         except OSError as exc:
             raise self._unanswered(exc) from exc
+
+    def confirm_volume(self) -> None:
+        """Confirm to the destination that all of the volume was sent.
+
+        Raises:
+            AdapterError: the destination has not kept it, or it is unknown whether it has.
+        """
+        self._ask(WHOLE_VOLUME)
 
     def open(self, folder: Path, channels: tuple[str, ...]) -> None:
         """Make `folder`/CHANNEL lead to the other node.

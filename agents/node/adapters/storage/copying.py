@@ -5,7 +5,8 @@ A key is given in a file that is in memory alone, and that no other process can 
 
 import os
 import re
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,17 +61,37 @@ def copy_disk(source: GuestDisk, target: GuestDisk, copying: Copying, *, keys: C
                 raise VolumeKeyMissing(disk.volume_id)
     with _secret("source", keys.source) as (of_source, first), _secret("target", keys.target) as (of_target, second):
         secrets, descriptors = [*of_source, *of_target], (*first, *second)
-        rate = ["-r", str(copying.max_bytes_per_s)] if copying.max_bytes_per_s else []
         holes = ["--target-is-zero"] if is_empty else []
-        formats = ["--image-opts", "--target-image-opts", "-n"]
-        command = ["qemu-img", "convert", "-p", "-t", "writeback", *rate, *secrets, *formats, *holes]
-        process.follow(
-            [*command, "--", _options(source, secret="source"), _options(target, secret="target")],
-            on_output=lambda text: _report(text, copying),
-            is_stopped=copying.is_stopped,
-            descriptors=descriptors,
-            silent_s=silent_s(copying.size_bytes, copying.max_bytes_per_s),
-        )
+        ends = (_options(source, secret="source"), _options(target, secret="target"))
+        _convert([*secrets, *holes, "--", *ends], copying, descriptors=descriptors)
+
+
+def send_disk(source: GuestDisk, server: Path, copying: Copying) -> None:
+    """Write the content of a disk that is a file to the socket of `serve_disk`, whose disk is empty, and flush it.
+
+    Raises:
+        AdapterError: qemu-img failed, or was stopped.
+    """
+    target = f"driver=nbd,server.type=unix,server.path={_quoted(server)}"
+    _convert(["--target-is-zero", "--", _options(source, secret=""), target], copying)
+
+
+def serve_disk(disk: GuestDisk, at: Path) -> "subprocess.Popen[bytes]":
+    """Serve the content of a whole disk that is a file to one connection at the socket, and end with it."""
+    ways = ["--discard=unmap", "--detect-zeroes=unmap", "--cache=writeback", "--shared=1"]
+    return process.start(["qemu-nbd", f"--socket={at}", *ways, "--image-opts", _options(disk, secret="")])
+
+
+def _convert(options: Sequence[str], copying: Copying, *, descriptors: Sequence[int] = ()) -> None:
+    rate = ["-r", str(copying.max_bytes_per_s)] if copying.max_bytes_per_s else []
+    formats = ["--image-opts", "--target-image-opts", "-n"]
+    process.follow(
+        ["qemu-img", "convert", "-p", "-t", "writeback", *rate, *formats, *options],
+        on_output=lambda text: _report(text, copying),
+        is_stopped=copying.is_stopped,
+        descriptors=descriptors,
+        silent_s=silent_s(copying.size_bytes, copying.max_bytes_per_s),
+    )
 
 
 def silent_s(size_bytes: int, max_bytes_per_s: int) -> float:

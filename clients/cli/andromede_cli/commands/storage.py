@@ -98,6 +98,10 @@ def register(app: typer.Typer) -> None:
     command(volumes, "retype", _("Change the type of a volume, and with it its limits or its place."), WAIT, DRY_RUN)(
         retype
     )
+    help = _("Relocate it to another zone; it must be on a node's own disk, and detached.")
+    command(volumes, "relocate", help, WAIT, DRY_RUN)(relocate)
+    help = _("Other zones, and why some do not admit the volume.")
+    call_command(volumes, "relocation-plan", help, "volumes.relocation_plan", subject)
     command(volumes, "revert", _("Revert a volume to a snapshot of it."), WAIT, SURE, DRY_RUN)(revert)
     command(volumes, "attach", _("Attach a volume to an instance."), WAIT, DRY_RUN)(attach)
     command(volumes, "detach", _("Detach a volume from its instance."), WAIT, SURE, DRY_RUN)(detach)
@@ -161,6 +165,18 @@ def retype(
         show_answer(me, me.client.volumes.retype(name, volume_type=type, max_mb_per_s=max_mb_per_s, dry_run=True))
         return
     answer = me.client.volumes.retype(name, volume_type=type, max_mb_per_s=max_mb_per_s)
+    me.finish(answer, lambda: me.client.volumes.get(answer.id))
+
+
+def relocate(
+    me: Session,
+    name: Volume,
+    zone: Annotated[str, typer.Option("--zone", help=_("Zone to which it moves."), autocompletion=names("zones.list"))],
+    max_mb_per_s: Annotated[
+        int | None, typer.Option("--max-mb-per-s", min=1, help=_("Limit of the copy, in MB per second."))
+    ] = None,
+) -> None:
+    answer = me.client.volumes.relocate(name, zone=zone, max_mb_per_s=max_mb_per_s, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.volumes.get(answer.id))
 
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import Proposal as Proposal
     from andromede_sdk.models.common import QuotaLimitsInput as QuotaLimitsInput
     from andromede_sdk.models.common import RecoveryCodes as RecoveryCodes
+    from andromede_sdk.models.common import RelocationZone as RelocationZone
     from andromede_sdk.models.common import RequestRecord as RequestRecord
     from andromede_sdk.models.common import Series as Series
     from andromede_sdk.models.common import SessionWithSecret as SessionWithSecret
@@ -93,7 +94,6 @@ if TYPE_CHECKING:
     from andromede_sdk.models.instances import Migration as Migration
     from andromede_sdk.models.instances import MigrationPlan as MigrationPlan
     from andromede_sdk.models.instances import RelocationPlan as RelocationPlan
-    from andromede_sdk.models.instances import RelocationZone as RelocationZone
     from andromede_sdk.models.instances import Tunnel as Tunnel
     from andromede_sdk.models.invitations import Invitation as Invitation
     from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
@@ -236,6 +236,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.volumes import RevertPlan as RevertPlan
     from andromede_sdk.models.volumes import Volume as Volume
     from andromede_sdk.models.volumes import VolumeAction as VolumeAction
+    from andromede_sdk.models.volumes import VolumeRelocationPlan as VolumeRelocationPlan
     from andromede_sdk.models.volumes import VolumeWithActions as VolumeWithActions
     from andromede_sdk.models.volumes import VolumeWithOperation as VolumeWithOperation
     from andromede_sdk.models.volumes import YoungerSnapshot as YoungerSnapshot
@@ -427,7 +428,7 @@ PLACES = {
     "RecoveryPlan": "andromede_sdk.models.nodes",
     "Region": "andromede_sdk.models.regions",
     "RelocationPlan": "andromede_sdk.models.instances",
-    "RelocationZone": "andromede_sdk.models.instances",
+    "RelocationZone": "andromede_sdk.models.common",
     "Removal": "andromede_sdk.models.operations",
     "RequestRecord": "andromede_sdk.models.common",
     "Residency": "andromede_sdk.models.resources",
@@ -481,6 +482,7 @@ PLACES = {
     "User": "andromede_sdk.models.users",
     "Volume": "andromede_sdk.models.volumes",
     "VolumeAction": "andromede_sdk.models.volumes",
+    "VolumeRelocationPlan": "andromede_sdk.models.volumes",
     "VolumeType": "andromede_sdk.models.volume_types",
     "VolumeWithActions": "andromede_sdk.models.volumes",
     "VolumeWithOperation": "andromede_sdk.models.volumes",

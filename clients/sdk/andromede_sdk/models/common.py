@@ -428,6 +428,15 @@ class RecoveryCodes(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RelocationZone(Model):
+    """A possible zone. `reasons`: why it does not admit the instance now; empty where it does."""
+
+    zone: str
+    is_admitted: bool
+    reasons: list[Error]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RequestRecord(Model):
     """A request record.
 

@@ -9,7 +9,7 @@ from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
     from andromede_sdk.models.attachments import Attachment
-    from andromede_sdk.models.common import Condition, Error, IoLimits, Named
+    from andromede_sdk.models.common import Condition, Error, IoLimits, Named, RelocationZone
     from andromede_sdk.models.operations import Operation
     from andromede_sdk.models.snapshots import Snapshot
 
@@ -238,15 +238,6 @@ class RelocationPlan(Model):
     copied_gib: int
     egress_networks: list[str]
     zones: list[RelocationZone]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RelocationZone(Model):
-    """A possible zone. `reasons`: why it does not admit the instance now; empty where it does."""
-
-    zone: str
-    is_admitted: bool
-    reasons: list[Error]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

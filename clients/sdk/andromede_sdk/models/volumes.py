@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Condition, Error, IoLimits, Named
+    from andromede_sdk.models.common import Condition, Error, IoLimits, Named, RelocationZone
     from andromede_sdk.models.operations import Operation
 
 
@@ -78,9 +78,22 @@ class Volume(Model):
 class VolumeAction(Model):
     """An action. `problem`: the error that the action would give now."""
 
-    name: str  # snapshot, revert, move, delete, image
+    name: str  # snapshot, revert, move, relocate, delete, image
     is_allowed: bool
     problem: Error | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VolumeRelocationPlan(Model):
+    """Preview of a relocation.
+
+    `zone`: the present one; null: none. `zones`: all others. `copied_gib` are sent to the other zone and then erased in
+    this one; the volume cannot be used meanwhile. Its id, name, type, labels, classifications and policies stay."""
+
+    volume: Named
+    zone: str | None
+    copied_gib: int
+    zones: list[RelocationZone]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -241,6 +241,36 @@ class Volumes(Resource):
             ),
         )
 
+    def relocate(
+        self,
+        volume: str,
+        *,
+        zone: str,
+        max_mb_per_s: int | None = None,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation:
+        """POST /v1/projects/{project}/volumes/{volume}/actions/relocate
+
+        A request for a relocation. The detached volume moves to a node's own disk in this zone.
+
+        `max_mb_per_s`: of the copy, in MB per second; without it there is no limit.
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.VolumeWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/volumes/{volume}/actions/relocate",
+                names={"volume": volume},
+                query={"dry_run": dry_run or None},
+                body={"zone": zone, "max_mb_per_s": max_mb_per_s},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
     @overload
     def retype(
         self,
@@ -367,4 +397,11 @@ class Volumes(Resource):
                     if_match=if_match,
                 ),
             ),
+        )
+
+    def relocation_plan(self, volume: str) -> models.VolumeRelocationPlan:
+        """GET /v1/projects/{project}/volumes/{volume}/relocation-plan"""
+        return self._scope.one(
+            models.VolumeRelocationPlan,
+            Ask("GET", "/v1/projects/{project}/volumes/{volume}/relocation-plan", names={"volume": volume}),
         )

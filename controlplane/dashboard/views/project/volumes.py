@@ -160,6 +160,9 @@ class VolumeSettings(FormPage, VolumePage):
     def initial(self) -> dict[str, Any]:
         return initial_values(self.volume)
 
+    def context(self) -> dict[str, Any]:
+        return {"why_no_relocate": self.problem_of("relocate").get("detail", "")}
+
     def send(self, form: ApiForm) -> str:
         self.save(self.volume, form, "projects", self.project["id"], "volumes", self.volume["id"])
         return self.page_of("volume-settings")
