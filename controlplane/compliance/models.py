@@ -134,7 +134,7 @@ class RemediationPlan(BaseModel):
     | execution | meaning |
     |-----------|-------|
     | idle      | not begun, or the plan is over |
-    | running   | begun by a member (`executed_by`), for whom stopped instances are relocated |
+    | running   | begun by a member (`executed_by`), for whom stopped instances and detached volumes are relocated |
     | paused    | nothing new begins; `pause_reason` (an error as a document) if it paused itself |
 
     `items`: {resource_id, kind, zone, failing, targets: [{zone, nodes}], order, deadline_at}; RemediationItem has their

@@ -44,8 +44,10 @@ from controlplane.storage.services import require_no_snapshots, volume_lock
 from controlplane.storage.snapshot_sources import require_not_read
 
 
-def volume_relocate(actor: Actor, volume: Volume, *, zone: Zone, max_mb_per_s: int = 0) -> Operation:
-    """Request that the volume's data moves to a node of the zone. `max_mb_per_s` 0: no limit.
+def volume_relocate(actor: Actor, volume: Volume, *, zone: Zone, max_mb_per_s: int = 0, reason: str = "") -> Operation:
+    """Request that the volume's data moves to a node of the zone.
+
+    `max_mb_per_s` 0: no limit. `reason`: of the operation.
 
     Raises:
         VolumeWrongState, VolumeUnbound, VolumeHasSnapshots, VolumeReadForImage
@@ -59,7 +61,7 @@ def volume_relocate(actor: Actor, volume: Volume, *, zone: Zone, max_mb_per_s: i
     _require_other_zone(volume, zone)
     new = _new(volume, zone, max_mb_per_s)
     placement.check_placement(volume_move_request(new))
-    return _write(actor, new)
+    return _write(actor, new, reason)
 
 
 def check_relocation(volume: Volume, holder: Instance | None) -> None:
@@ -125,11 +127,11 @@ def _new(volume: Volume, zone: Zone, max_mb_per_s: int) -> VolumeMove:
 
 
 @transaction.atomic
-def _write(actor: Actor, new: VolumeMove) -> Operation:
+def _write(actor: Actor, new: VolumeMove, reason: str) -> Operation:
     """Write the relocation, and check again under the lock of the volume."""
     volume, was = new.volume, (new.source.pk, None, new.volume.size_gib)
     volume_lock(volume)
-    operation = enqueue(actor, _operation_request(new))
+    operation = enqueue(actor, _operation_request(new, reason))
     check_relocation(volume, instance_with(volume))
     if (volume.node_id, volume.pool_id, volume.size_gib) != was:
         raise NoAllocation()
@@ -141,13 +143,13 @@ def _write(actor: Actor, new: VolumeMove) -> Operation:
     return operation
 
 
-def _operation_request(new: VolumeMove) -> OperationRequest:
+def _operation_request(new: VolumeMove, reason: str) -> OperationRequest:
     volume = new.volume
     rate = min(new.max_mb_per_s or SLOWEST_MB_PER_S, SLOWEST_MB_PER_S) * MB
     args = {"zone": new.requested_zone_id, "max_mb_per_s": new.max_mb_per_s}
     deadline = LIMIT + timedelta(seconds=new.total_bytes // rate)
     return OperationRequest(
-        RELOCATE, volume.project_id, [volume.pk], args, resource_name=volume.name, deadline=deadline
+        RELOCATE, volume.project_id, [volume.pk], args, resource_name=volume.name, deadline=deadline, reason=reason
     )
 
 
@@ -190,4 +192,6 @@ def _zone_plan(volume: Volume, zone: Zone) -> ZonePlan:
         taken = decisions.decide_placement(request)
     except CloudError as exc:
         return ZonePlan(zone, (exc.as_document(),))
-    return ZonePlan(zone) if taken.decision.is_admitted else ZonePlan(zone, (refusal_of(request, taken),))
+    if not taken.decision.is_admitted:
+        return ZonePlan(zone, (refusal_of(request, taken),))
+    return ZonePlan(zone, nodes=taken.decision.admitted)

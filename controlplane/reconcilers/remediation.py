@@ -6,7 +6,7 @@ as for a request. No guest is stopped, and a refusal writes nothing but the item
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import reduce
 from uuid import UUID
@@ -20,11 +20,12 @@ from controlplane.compliance.errors import ItemStays
 from controlplane.compliance.models import PLAN_ITEM, Compliance, RemediationItem, RemediationPlan
 from controlplane.compliance.plan_execution import executor_of, lock_running
 from controlplane.compute.actions import require_instance_state
-from controlplane.compute.errors import InstanceNotRelocatable
+from controlplane.compute.errors import InstanceNotRelocatable, VolumeNotRelocatable
 from controlplane.compute.migration import affected_ids
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.relocation import ZonePlan, instance_relocate, relocation_plan
 from controlplane.compute.services import instance_placement_request
+from controlplane.compute.volume_relocation import check_relocation, volume_relocate, volume_relocation_plan
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.error_messages import error_from_document
@@ -36,6 +37,7 @@ from controlplane.operations.services import require_unlocked
 from controlplane.placement import decisions
 from controlplane.placement.drift_clauses import STANDING_OPERATION
 from controlplane.storage.models import Volume
+from controlplane.storage.services import volume_placement_request
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,6 @@ DRIFTED = ("drifted", "remediating")
 OPEN = ("waiting", "stays")
 
 RUNS = Message("it is running, and a plan stops no guest. Stop it, and it is relocated.")
-DETACHED = Message("it is attached to no instance. Attach it to a stopped one of the plan, with which it is relocated.")
 NOT_MOVED = {
     "snapshot": Message("a snapshot stays with its volume's pool. Delete it, after a copy was made if one is needed."),
     "image": Message("a cached image is deleted with the last disk that was cloned from it."),
@@ -59,7 +60,7 @@ NO_OTHER_ZONE = Message("there is no other zone.")
 def reconcile() -> int:
     """Advance the plans. Returns how many items have changed."""
     is_running = Q(state="approved", execution="running")
-    is_moving = Q(progress__state="moving", progress__kind="instance")
+    is_moving = Q(progress__state="moving")
     plans = RemediationPlan.objects.filter(is_running | is_moving).distinct()
     return sum(_advance(plan) for plan in plans.select_related("project__organization").order_by("pk"))
 
@@ -69,7 +70,7 @@ def _advance(plan: RemediationPlan) -> int:
     with transaction.atomic():
         is_running = lock_running(plan)
     if is_running:
-        changed += _try_instances(plan)
+        changed += _try_due(plan)
     return changed + _follow(plan, is_running=is_running)
 
 
@@ -92,47 +93,54 @@ def _observe(plan: RemediationPlan, item: RemediationItem) -> bool:
     return is_swept and _change(item, "waiting")
 
 
-# ---- instances
+# ---- relocations to begin
 
 
-def _try_instances(plan: RemediationPlan) -> int:
-    """Try the items that are due, those with the fewest tries first, then in the plan's order."""
-    items = list(plan.progress.filter(kind="instance", state__in=OPEN).order_by("tries", "order"))
-    rows = {row.pk: row for row in _instances(item.resource_id for item in items)}
+def _try_due(plan: RemediationPlan) -> int:
+    """Try the instances and detached volumes that are due, those with the fewest tries first, then in the plan's order.
+
+    Returns how many items have changed.
+    """
+    items = list(plan.progress.filter(kind__in=("instance", "volume"), state__in=OPEN).order_by("tries", "order"))
+    rows = _relocated_alone([item.resource_id for item in items])
     drift = Compliance.objects.filter(pk__in=rows, state__in=DRIFTED).in_bulk()
     changed, tries, now = 0, 0, clock.now()
     for item in items:
-        instance, row = rows.get(item.resource_id), drift.get(item.resource_id)
-        if instance is None or row is None or _zone_of(instance) != row.zone:
+        resource, row = rows.get(item.resource_id), drift.get(item.resource_id)
+        if resource is None or row is None or _zone_of(resource) != row.zone:
             continue  # it is deleted or moved, or has recovered: the next sweep says so
-        if instance.state == "active":
+        if resource.state == "active":
             changed += _stay(item, ItemStays(reason=RUNS).as_document(), wait=EACH_RUN)
         elif tries < TRIES_MAX and (item.next_try_at is None or item.next_try_at <= now):
             tries += 1
-            changed += _try(plan, item, instance)
+            changed += _try(plan, item, resource)
     return changed
 
 
-def _instances(ids: Iterable[UUID]) -> Iterable[Instance]:
-    rows = Instance.objects.filter(pk__in=list(ids)).exclude(state="deleted")
-    return rows.select_related("project", "image", "node", "affinity_group")
+def _relocated_alone(ids: Sequence[UUID]) -> Mapping[UUID, Instance | Volume]:
+    """Return those that have a relocation of their own: instances, and detached volumes on the disks of nodes."""
+    instances = Instance.objects.filter(pk__in=ids).exclude(state="deleted")
+    volumes = Volume.objects.filter(pk__in=ids, pool=None, attachment=None)
+    found: list[Instance | Volume] = [
+        *instances.select_related("project", "image", "node", "affinity_group"),
+        *volumes.select_related("project", "node", "volume_type"),
+    ]
+    return {each.pk: each for each in found}
 
 
-def _zone_of(instance: Instance) -> str | None:
-    return instance.node.zone_id if instance.node is not None else None
+def _zone_of(resource: Instance | Volume) -> str | None:
+    return resource.node.zone_id if resource.node is not None else None
 
 
-def _try(plan: RemediationPlan, item: RemediationItem, instance: Instance) -> bool:
+def _try(plan: RemediationPlan, item: RemediationItem, resource: Instance | Volume) -> bool:
     """Begin the relocation to the best zone, or record why there is none now. True when the item changed."""
     try:
         if _moving(plan) >= AT_ONCE:
             return False
-        require_instance_state(instance, "relocate")
-        for each in affected_ids(instance):
-            require_unlocked(each)
-        if _is_admitted_here(instance):
+        _require_relocatable(resource)
+        if _is_admitted_here(resource):
             return False
-        return _begin(plan, item, instance, _best_zone(instance))
+        return _begin(plan, item, resource, _best_zone(resource))
     except StateConflict:
         log.debug("plan %s: item %s was changed concurrently, skipped", plan.pk, item.order)
         return False
@@ -141,15 +149,29 @@ def _try(plan: RemediationPlan, item: RemediationItem, instance: Instance) -> bo
         return _stay(item, exc.as_document())
 
 
-def _is_admitted_here(instance: Instance) -> bool:
-    """Tell if its zone admits the instance by now, which the next sweep will record."""
-    assert instance.node is not None, "it is in the zone of its drift"
-    request = instance_placement_request(instance, operation=STANDING_OPERATION["instance"])
-    return decisions.redecide_in_place(request, instance.node.pk).decision.is_admitted
+def _require_relocatable(resource: Instance | Volume) -> None:
+    """Raise the errors that are the same for all zones."""
+    if isinstance(resource, Instance):
+        require_instance_state(resource, "relocate")
+        for each in affected_ids(resource):
+            require_unlocked(each)
+    else:
+        require_unlocked(resource.pk)
+        check_relocation(resource, None)
+
+
+def _is_admitted_here(resource: Instance | Volume) -> bool:
+    """Tell if its zone admits the resource by now, which the next sweep will record."""
+    assert resource.node is not None, "it is in the zone of its drift"
+    if isinstance(resource, Instance):
+        request = instance_placement_request(resource, operation=STANDING_OPERATION["instance"])
+    else:
+        request = volume_placement_request(resource, operation=STANDING_OPERATION["volume"])
+    return decisions.redecide_in_place(request, resource.node.pk).decision.is_admitted
 
 
 @transaction.atomic
-def _begin(plan: RemediationPlan, item: RemediationItem, instance: Instance, zone: Zone) -> bool:
+def _begin(plan: RemediationPlan, item: RemediationItem, resource: Instance | Volume, zone: Zone) -> bool:
     """Begin the relocation and record it, in one transaction, as the plan's row is locked: of several reconcilers one
     begins it, and none after a pause.
     """
@@ -158,28 +180,35 @@ def _begin(plan: RemediationPlan, item: RemediationItem, instance: Instance, zon
     item.refresh_from_db()
     if item.state not in OPEN:
         return False
-    reason = f"remediation plan {plan.pk}"
-    operation = instance_relocate(executor_of(plan), instance, zone=zone, reason=reason)
+    actor, reason = executor_of(plan), f"remediation plan {plan.pk}"
+    if isinstance(resource, Instance):
+        operation = instance_relocate(actor, resource, zone=zone, reason=reason)
+    else:
+        operation = volume_relocate(actor, resource, zone=zone, reason=reason)
     move(item, PLAN_ITEM, "moving", operation_id=operation.pk, reason=None, next_try_at=None)
     return True
 
 
 def _moving(plan: RemediationPlan) -> int:
-    return plan.progress.filter(state="moving", kind="instance").count()
+    """Return how many relocations are under way. Volumes that follow an instance have its operation."""
+    return plan.progress.filter(state="moving").values("operation_id").distinct().count()
 
 
-def _best_zone(instance: Instance) -> Zone:
-    """Return the zone that admits the instance now and has most of the instances on its networks, which it then
+def _best_zone(resource: Instance | Volume) -> Zone:
+    """Return the zone that admits the resource now and has most of the instances on its networks, which it then
     reaches; of equal ones that with most nodes that admit it, then the first by name.
 
     Raises:
         ItemStays: no zone admits it.
     """
-    zones = relocation_plan(instance).zones
+    neighbours: Mapping[str, int] = {}
+    if isinstance(resource, Instance):
+        zones, neighbours = relocation_plan(resource).zones, _neighbours(resource)
+    else:
+        zones = volume_relocation_plan(resource).zones
     admitted = [zone for zone in zones if zone.is_admitted]
     if not admitted:
         raise ItemStays(reason=_reasons_against(zones))
-    neighbours = _neighbours(instance)
     return min(admitted, key=lambda each: (-neighbours.get(each.zone.pk, 0), -each.nodes, each.zone.pk)).zone
 
 
@@ -206,7 +235,9 @@ def _reasons_against(zones: Sequence[ZonePlan]) -> Message:
 def _reason_against(zone: ZonePlan) -> Message:
     error = error_from_document(zone.reasons[0])
     obstacle = error.facts.get("reason")
-    return obstacle if isinstance(error, InstanceNotRelocatable) and isinstance(obstacle, Message) else error.reason
+    if isinstance(error, InstanceNotRelocatable | VolumeNotRelocatable) and isinstance(obstacle, Message):
+        return obstacle
+    return error.reason
 
 
 # ---- what goes with an instance, and what does not
@@ -227,6 +258,8 @@ def _follow(plan: RemediationPlan, *, is_running: bool) -> int:
             changed += _follow_instance(item, leader)
         elif leader is not None and leader.state == "done" and plan.state != "approved":
             changed += _change(item, "done")
+        elif holder is None and item.kind == "volume" and item.state == "moving":
+            changed += _observe(plan, item)
         elif is_running:
             changed += _keep(item, holder)
     return changed
@@ -250,7 +283,7 @@ def _follow_instance(item: RemediationItem, leader: RemediationItem) -> bool:
 
 
 def _keep(item: RemediationItem, holder: Instance | None) -> bool:
-    """Record why an item that follows no instance stays."""
+    """Record why an item stays that neither follows an instance nor has a relocation of its own."""
     if item.kind in NOT_MOVED:
         return _stay(item, ItemStays(reason=NOT_MOVED[item.kind]).as_document(), wait=EACH_RUN)
     volume = Volume.objects.filter(pk=item.resource_id).select_related("pool").first()
@@ -267,13 +300,8 @@ def _keep(item: RemediationItem, holder: Instance | None) -> bool:
             instance=holder.name,
         )
     else:
-        return relocate_detached_volume(item, volume)
+        return False
     return _stay(item, ItemStays(reason=reason).as_document(), wait=EACH_RUN)
-
-
-def relocate_detached_volume(item: RemediationItem, volume: Volume) -> bool:
-    """Handle a local volume that no instance has. It stays, until volumes can be relocated alone."""
-    return _stay(item, ItemStays(reason=DETACHED).as_document(), wait=EACH_RUN)
 
 
 # ---- the rows

@@ -281,12 +281,44 @@ def test_disk_in_a_pool_stays_with_the_obstacle(cloud: Cloud, other: FakeMachine
     assert not relocations()
 
 
-def test_detached_volume_stays(cloud: Cloud, other: FakeMachine) -> None:
+def test_detached_volume_is_relocated_alone(cloud: Cloud, other: FakeMachine) -> None:
+    volume = make_volume(cloud)
+    plan = executed(cloud)
+    assert remediation.reconcile() == 1
+    operation = Operation.objects.get(kind="volume.relocate")
+    item = item_of(volume)
+    assert (item.state, item.operation_id, item.reason) == ("moving", operation.pk, None)
+    assert (operation.reason, operation.user_id) == (f"remediation plan {plan.pk}", cloud.tenant.actor.user_id)
+    assert remediation.reconcile() == 0, "it is under way"
+    assert follow(operation).state == "succeeded"
+    sweep()
+    assert (item_of(volume).state, fresh(plan).state) == ("done", "done")
+    assert fresh(volume).node == other.row
+
+
+def test_detached_volume_is_tried_again_after_its_relocation_was_cancelled(
+    cloud: Cloud, other: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     volume = make_volume(cloud)
     executed(cloud)
+    remediation.reconcile()
+    operation = Operation.objects.get(kind="volume.relocate")
+    operation_cancel(cloud.tenant.actor, operation)
+    assert follow(operation).state == "cancelled"
     assert remediation.reconcile() == 1
-    assert remediation.reconcile() == 0
-    assert item_of(volume).state == "stays" and "attached to no instance" in detail(item_of(volume))
+    assert item_of(volume).state == "stays" and item_of(volume).next_try_at is not None
+    remediation.reconcile()
+    assert Operation.objects.filter(kind="volume.relocate").count() == 1, "it waits"
+    later(monkeypatch, minutes=31)
+    remediation.reconcile()
+    assert item_of(volume).state == "moving"
+
+
+def test_two_relocations_are_under_way_at_once_with_those_of_volumes(cloud: Cloud, other: FakeMachine) -> None:
+    instance, volumes = make_stopped_instance(cloud), [helpers.make_volume(cloud, name, zones=(HERE,)) for name in "ab"]
+    executed(cloud)
+    remediation.reconcile()
+    assert sorted(item_of(each).state for each in (instance, *volumes)) == ["moving", "moving", "waiting"]
 
 
 def test_volume_that_drifts_alone_does_not_move_its_instance(cloud: Cloud, other: FakeMachine) -> None:

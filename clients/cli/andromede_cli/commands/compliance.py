@@ -148,7 +148,7 @@ def _plans() -> typer.Typer:
     call_command(plans, "approve", help, "remediation_plans.approve", plan)
     help = _("Show a plan: its items in order, and why some stay.")
     call_command(plans, "show", help, "remediation_plans.get", plan, show=_plan)
-    help = _("Carry out an approved plan, or resume it: its stopped instances are relocated.")
+    help = _("Carry out an approved plan, or resume it: its stopped instances and detached volumes are relocated.")
     call_command(plans, "execute", help, "remediation_plans.execute", plan, show=_plan)
     help = _("Pause the execution of a plan; operations that began go on.")
     call_command(plans, "pause", help, "remediation_plans.pause", plan, show=_plan)
