@@ -295,7 +295,9 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
         resolvers=tuple(options.resolver),
     )
     pools = Pools(dict(options.pool))
-    chosen = Options(options.libvirt_uri, options.virt_type, outside, options.arrivals, pools, options.run_dir)
+    chosen = Options(
+        options.libvirt_uri, options.virt_type, outside, options.arrivals, pools, options.run_dir, options.guest_users
+    )
     return real_adapters(config.state_dir, chosen, boot_id=boot_id())
 
 

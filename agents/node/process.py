@@ -146,8 +146,10 @@ def _read_output(
     raise AdapterError("It was stopped.", retryable=True)
 
 
-def start(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+def start(arguments: Sequence[str], *, user: int | None = None) -> "subprocess.Popen[bytes]":
     """Start `arguments[0]` from the allow-list. The caller waits for its end, or kills it.
+
+    `user`: it runs as the user and group of this number, without privileges. None: as the agent.
 
     Raises:
         AdapterError: it is not installed.
@@ -155,9 +157,10 @@ def start(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
     name = arguments[0]
     if name not in ALLOWED:
         raise AdapterError(f"{name} is not a program that the agent runs.", retryable=False)
+    own = [] if user is None else [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--bounding-set=-all"]
     try:
         return subprocess.Popen(
-            ["setpriv", "--no-new-privs", "--", *arguments],
+            ["setpriv", "--no-new-privs", *own, "--", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env=CLEAN_ENVIRONMENT,

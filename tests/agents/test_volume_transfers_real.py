@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
+import psutil
 import pytest
 
 from agents.node.adapters.interfaces import BaseImage, GuestDisk, ImageFormat
@@ -20,6 +21,7 @@ from agents.node.adapters.storage import files
 from agents.node.adapters.storage.copying import Copying
 from agents.node.adapters.volume_transfers import VolumeTransfers
 from agents.node.errors import AdapterError
+from agents.node.guest_users import GuestUsers
 from tests.agents.specs import MIB
 from tests.agents.test_migration_tunnel import enrolled
 from tests.agents.test_volume_copies_real import content_of, fill
@@ -97,13 +99,15 @@ class Ends:
 
 def end(ca: TestCA, folder: Path, address: Address | None) -> End:
     node = enrolled(ca, folder)
-    return End(folder, node, FileDisks(folder), VolumeTransfers(folder, node, address))
+    users = GuestUsers() if os.geteuid() == 0 else None
+    return End(folder, node, FileDisks(folder), VolumeTransfers(folder, node, address, users=users))
 
 
 @pytest.fixture
 def short() -> Iterator[Path]:
     """Return a folder with a short name, as sockets need it, and a comma, which QEMU's options need doubled."""
     with TemporaryDirectory(prefix="of,") as folder:
+        Path(folder).chmod(0o711)  # as the folder of an agent is
         yield Path(folder)
 
 
@@ -137,7 +141,20 @@ def test_volume_arrives_whole_and_sparse(ends: Ends, content: bytes) -> None:
     assert there.stat().st_blocks * 512 < SIZE / 4, "holes are not written"
     assert (ends.kept, percents[-1]) == ([ends.volume_id], 100)
     assert ends.destination.files() == [there.name]
-    assert list((ends.source.folder / "transfers").iterdir()) == []
+    assert [list((each.folder / "transfers").iterdir()) for each in (ends.source, ends.destination)] == [[], []]
+
+
+def test_server_of_a_volume_runs_as_a_user_that_owns_its_file_alone(ends: Ends, content: bytes) -> None:
+    assert os.geteuid() == 0, "only root changes the user of a process, as the agent does"
+    ends.expect()
+    user = next(GuestUsers().candidates(ends.volume_id))
+    with ends.destination.transfers.connect(ends.volume_id):
+        (unfinished,) = (ends.destination.folder / "volumes").iterdir()
+        servers = [each for each in psutil.Process().children() if each.name() == "qemu-nbd"]
+        assert [each.uids() for each in servers] == [(user, user, user)]
+        assert (unfinished.stat().st_uid, unfinished.stat().st_mode & 0o777) == (user, 0o600)
+    ends.send()
+    assert ends.destination.path(ends.volume_id).stat().st_uid == 0
 
 
 def test_layer_arrives_with_what_its_image_has(ends: Ends) -> None:

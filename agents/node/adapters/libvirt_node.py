@@ -19,6 +19,7 @@ from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.storage.keys import DEFAULT_RUN_DIR, VolumeKeys
 from agents.node.adapters.volume_secrets import VolumeSecrets
 from agents.node.adapters.volume_transfers import VolumeTransfers
+from agents.node.guest_users import GuestUsers
 
 # A unix socket's path has at most 107 bytes; behind it come the name of a folder and an id.
 LONGEST_STATE_DIR = 107 - len("/consoles/") - 36
@@ -28,7 +29,8 @@ LONGEST_STATE_DIR = 107 - len("/consoles/") - 36
 class Options:
     """Options of the agent's command line.
 
-    `arrivals`: the address for incoming guests; empty: none. `run_dir`: the folder of keys.
+    `arrivals`: the address for incoming guests; empty: none. `run_dir`: the folder of keys. `guest_users`: also of the
+    servers of incoming volumes.
     """
 
     libvirt_uri: str
@@ -37,6 +39,7 @@ class Options:
     arrivals: str
     pools: Pools = field(default_factory=Pools)
     run_dir: Path = DEFAULT_RUN_DIR
+    guest_users: GuestUsers = field(default_factory=GuestUsers)
 
 
 def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapters:
@@ -58,7 +61,7 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
     switch = LinuxSwitch(options.outside, metadata=metadata)
     secrets = VolumeSecrets(keys)
     listen_at = Address.parse(options.arrivals) if options.arrivals else None
-    transfers = VolumeTransfers(state_dir, own, listen_at)
+    transfers = VolumeTransfers(state_dir, own, listen_at, users=options.guest_users)
     hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator, secrets=secrets, restarts=restarts)
     return Adapters(
         hypervisor=hypervisor,

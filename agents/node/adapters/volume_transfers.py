@@ -1,11 +1,13 @@
 """Transfers of volumes between nodes: qemu-img at the source writes to qemu-nbd at the destination.
 
-Both use sockets in a folder of their node that only root can enter, which the two agents join by TLS: see
-migration_tunnel. The destination makes the file itself and takes only its content from the network, so the source
-cannot choose what the file refers to. Each connection begins with a new file.
+Both use sockets of their node, which the two agents join by TLS: see migration_tunnel. The destination makes the file
+itself and takes only its content from the network, so the source cannot choose what the file refers to. Each connection
+begins with a new file. qemu-nbd, which reads what the other node sends, runs as a user of its own, which owns this file
+alone, and a folder with the socket.
 """
 
 import hmac
+import os
 import shutil
 import socket
 import subprocess
@@ -28,6 +30,7 @@ from agents.node.adapters.storage import files
 from agents.node.adapters.storage.copying import Copying, send_disk, serve_disk
 from agents.node.adapters.transfers import Keep
 from agents.node.errors import AdapterError, AgentError, AgentStopping
+from agents.node.guest_users import GuestUsers
 
 SCHEME = "andromede"
 READY_WITHIN_S, ENDED_WITHIN_S = 5.0, 5.0
@@ -47,13 +50,18 @@ class _Expected:
 
 
 class VolumeTransfers:
-    """`folder`: the node's own folder. `address`: where peers reach its tunnel; None: it accepts none."""
+    """`folder`: the node's own folder. `address`: where peers reach its tunnel; None: it accepts none. `users`: of the
+    servers of volumes, each with the number that follows from the volume's id; None: they run as the agent.
+    """
 
-    def __init__(self, folder: Path, node: NodeCredentials, address: Address | None) -> None:
+    def __init__(
+        self, folder: Path, node: NodeCredentials, address: Address | None, *, users: GuestUsers | None = None
+    ) -> None:
         self._volumes = folder / VOLUMES
         self._sockets = folder / "transfers"
         shutil.rmtree(self._sockets, ignore_errors=True)
-        self._sockets.mkdir(mode=0o700, parents=True)
+        self._sockets.mkdir(mode=0o711, parents=True)
+        self._users = users
         self._node = node
         self.address = address
         self._expected: dict[UUID, _Expected] = {}
@@ -83,6 +91,7 @@ class VolumeTransfers:
                 expected.is_over = True
                 _end(expected)
         files.unlink(self._unfinished(volume_id))
+        shutil.rmtree(self._socket("in", volume_id), ignore_errors=True)
 
     def expects(self, volume_id: UUID, fingerprint: str) -> bool:
         """Return whether the node with this certificate may send the volume."""
@@ -103,13 +112,20 @@ class VolumeTransfers:
             if expected.is_over or self._is_closed:
                 raise PeerRejected(f"Volume {volume_id} is not expected here any more.")
             files.unlink(self._final(volume_id))  # an agent that was killed has published it, and recorded nothing
-            path, at = self._unfinished(volume_id), self._socket("in", volume_id)
+            path, folder = self._unfinished(volume_id), self._socket("in", volume_id)
             path.unlink(missing_ok=True)
-            at.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
             files.create_qcow2(path, expected.size_bytes)
             path.chmod(0o600)
-            expected.server = serve_disk(GuestDisk(volume_id, path), at)
-            return _connected(at, expected.server)
+            user = self._user(volume_id)
+            for each in (path, folder) if user is not None else ():
+                os.chown(each, user, user)
+            expected.server = serve_disk(GuestDisk(volume_id, path), folder / VOLUME, user=user)
+            return _connected(folder / VOLUME, expected.server)
+
+    def _user(self, volume_id: UUID) -> int | None:
+        return next(self._users.candidates(volume_id)) if self._users is not None else None
 
     def keep(self, volume_id: UUID) -> None:
         """Keep the volume, all of which has arrived.
@@ -127,8 +143,11 @@ class VolumeTransfers:
             with expected.lock:
                 if expected.is_over or expected.server is not server:
                     raise PeerRejected(f"Volume {volume_id} is not expected here any more.")
+                if self._users is not None:
+                    os.chown(self._unfinished(volume_id), 0, 0)
                 files.publish(self._unfinished(volume_id), self._final(volume_id))
                 expected.server, expected.is_over = None, True
+            shutil.rmtree(self._socket("in", volume_id), ignore_errors=True)
 
         try:
             expected.keep(publish)

@@ -76,10 +76,14 @@ def send_disk(source: GuestDisk, server: Path, copying: Copying) -> None:
     _convert(["--target-is-zero", "--", _options(source, secret=""), target], copying)
 
 
-def serve_disk(disk: GuestDisk, at: Path) -> "subprocess.Popen[bytes]":
-    """Serve the content of a whole disk that is a file to one connection at the socket, and end with it."""
+def serve_disk(disk: GuestDisk, at: Path, *, user: int | None) -> "subprocess.Popen[bytes]":
+    """Serve the content of a whole disk that is a file to one connection at the socket, and end with it.
+
+    `user`: owns the file and the socket's folder, and runs the server. None: the agent does.
+    """
     ways = ["--discard=unmap", "--detect-zeroes=unmap", "--cache=writeback", "--shared=1"]
-    return process.start(["qemu-nbd", f"--socket={at}", *ways, "--image-opts", _options(disk, secret="")])
+    command = ["qemu-nbd", f"--socket={at}", *ways, "--image-opts", _options(disk, secret="")]
+    return process.start(command, user=user)
 
 
 def _convert(options: Sequence[str], copying: Copying, *, descriptors: Sequence[int] = ()) -> None:
