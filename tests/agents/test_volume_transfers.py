@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -67,8 +68,8 @@ def removal(volume: pb.EnsureVolumeRequest, pool: str, *, generation: int) -> pb
 
 def receipts(agent: AgentUnderTest) -> list[tuple[str, str]]:
     """Return event and kind of each receipt, in order."""
-    rows = agent.server.node.state_store.execute("SELECT document FROM receipt ORDER BY number")
-    payloads = [signed.read(bytes(row[0])).payload for row in rows]  # type: ignore[arg-type]
+    rows: list[Any] = agent.server.node.state_store.execute("SELECT document FROM receipt ORDER BY number")
+    payloads = [signed.read(bytes(row[0])).payload for row in rows]
     return [(str(payload["event"]), str(payload["kind"])) for payload in payloads]
 
 

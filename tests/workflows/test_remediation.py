@@ -184,7 +184,7 @@ def test_running_instance_stays_until_it_is_stopped(cloud: Cloud, other: FakeMac
     assert follow(operation).state == "succeeded"
 
 
-def test_nowhere_to_go_stays_says_so_and_tries_again(
+def test_instance_without_an_admissible_zone_stays_until_there_is_one(
     cloud: Cloud, other: FakeMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance = make_stopped_instance(cloud)
@@ -202,8 +202,8 @@ def test_nowhere_to_go_stays_says_so_and_tries_again(
     later(monkeypatch, seconds=31)
     Zone.objects.filter(pk=THERE).update(status="draining")
     assert remediation.reconcile() == 0, "tried, and the reason is the same"
-    again = item_of(instance)
-    assert again.next_try_at is not None and again.next_try_at - clock.now() > timedelta(seconds=50), "waits longer"
+    retried = item_of(instance)
+    assert retried.next_try_at is not None and retried.next_try_at - clock.now() > timedelta(seconds=50), "waits longer"
     assert (Decision.objects.count(), AuditEntry.objects.count(), Event.objects.count()) == (decisions, *before)
     Zone.objects.filter(pk=THERE).update(status="open")
     later(monkeypatch, seconds=61)
@@ -223,9 +223,7 @@ def test_wait_between_tries_is_bounded(cloud: Cloud, other: FakeMachine) -> None
     assert item.next_try_at - clock.now() <= remediation.RETRY_AFTER_MAX
 
 
-def test_failed_operation_is_tried_again_later(
-    cloud: Cloud, other: FakeMachine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_operation_is_retried_later(cloud: Cloud, other: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = make_stopped_instance(cloud)
     executed(cloud)
     remediation.reconcile()
@@ -255,7 +253,7 @@ def test_cancelled_operation_is_not_repeated_at_once(
     assert item_of(instance).state == "stays" and len(relocations()) == 1
 
 
-def test_locked_instance_is_tried_again(cloud: Cloud, other: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locked_instance_is_retried(cloud: Cloud, other: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = make_stopped_instance(cloud)
     _, operation = attach(cloud, instance, make_volume(cloud))
     executed(cloud)
@@ -296,7 +294,7 @@ def test_detached_volume_is_relocated_alone(cloud: Cloud, other: FakeMachine) ->
     assert fresh(volume).node == other.row
 
 
-def test_detached_volume_is_tried_again_after_its_relocation_was_cancelled(
+def test_detached_volume_is_retried_after_its_relocation_was_cancelled(
     cloud: Cloud, other: FakeMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     volume = make_volume(cloud)
@@ -455,7 +453,7 @@ def test_new_drift_makes_a_new_plan_and_what_began_goes_on(cloud: Cloud, other: 
     assert len(relocations()) == 1
 
 
-def test_resource_that_drifts_again_after_recovery_is_a_new_plan(cloud: Cloud, other: FakeMachine) -> None:
+def test_resource_that_drifts_after_its_recovery_gets_a_new_plan(cloud: Cloud, other: FakeMachine) -> None:
     first, second = make_stopped_instance(cloud), make_instance(cloud, "second")
     plan = executed(cloud)
     remediation.reconcile()

@@ -119,8 +119,9 @@ class VolumeTransfers:
             files.create_qcow2(path, expected.size_bytes)
             path.chmod(0o600)
             user = self._user(volume_id)
-            for each in (path, folder) if user is not None else ():
-                os.chown(each, user, user)
+            if user is not None:
+                os.chown(path, user, user)
+                os.chown(folder, user, user)
             expected.server = serve_disk(GuestDisk(volume_id, path), folder / VOLUME, user=user)
             return _connected(folder / VOLUME, expected.server)
 
