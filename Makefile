@@ -21,10 +21,10 @@ check: setup  ## Format, lint, types, layers, migrations, OpenAPI and generated 
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.check
 
 test: setup  ## The gate, with real guests in the lab; needs root
-	@$(TESTS) -n 4 --durations 25 -m "not nightly" $(ARGS)
+	@$(TESTS) -n 3 --durations 25 -m "not nightly" $(ARGS)
 
 test-all: setup  ## Everything, nightly and before a release: all pages, long storms, all benchmarks in small; needs root
-	@$(TESTS) -n 4 --durations 25 $(ARGS)
+	@$(TESTS) -n 3 --durations 25 $(ARGS)
 
 test-fast: setup  ## Unit and service tests, without root
 	@$(TESTS) -n 2 -m "not lab and not slow and not nightly" $(ARGS)

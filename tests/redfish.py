@@ -1,7 +1,6 @@
 """A BMC for the tests: the emulator of sushy-tools, which speaks Redfish over TLS and has one machine in memory."""
 
 import hashlib
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
+from tests.ports import free_port
 
 USERNAME, PASSWORD = "fencer", "correct horse battery staple"
 SYSTEM_ID = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
@@ -74,8 +74,7 @@ def emulated(folder: Path) -> Iterator[Emulator]:
     state.mkdir()
     config = folder / "emulator.conf"
     config.write_text(CONFIG.format(auth=str(auth), state=str(state), system=SYSTEM_ID))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     program = Path(sys.executable).with_name("sushy-emulator")
     options = ["--config", str(config), "--interface", "127.0.0.1", "--port", str(port)]
     with (folder / "emulator.log").open("wb") as log:

@@ -4,6 +4,7 @@ The content is a guest's and untrusted: qemu-img takes it for raw, whatever it b
 """
 
 import hashlib
+import logging
 import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,8 @@ from controlplane.catalog.image_store import ReceivedFile
 from controlplane.catalog.inspection import ENVIRONMENT, MEMORY_LIMIT_BYTES
 from controlplane.kernel.free_space import require_free_space
 from controlplane.kernel.units import MIB
+
+log = logging.getLogger(__name__)
 
 RAW = ".raw"
 STORED_BYTES = 512  # unit of st_blocks
@@ -90,7 +93,9 @@ def _run_qemu_img(raw: Path, target: Path, check: Check) -> None:
             _wait(process)
         if process.returncode != 0:
             assert process.stderr is not None
-            raise ImageStoreFull() if NO_SPACE in process.stderr.read() else ImageInspectionFailed()
+            problem = process.stderr.read()
+            log.warning("qemu-img convert: %d %s", process.returncode, problem[-500:].decode(errors="replace"))
+            raise ImageStoreFull() if NO_SPACE in problem else ImageInspectionFailed()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import gzip
 import signal
-import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.test_main import fake_agent, state_dir  # noqa: F401 - a fixture
 from tests.pki import Issued
+from tests.ports import free_port
 
 
 def seen(agent: AgentUnderTest) -> CollectorRegistry:
@@ -62,9 +62,7 @@ def test_calls_are_counted_by_outcome(agent: AgentUnderTest) -> None:
 
 
 def test_program_serves_metrics_at_its_address(state_dir: Path, worker: Issued) -> None:  # noqa: F811
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with (
         fake_agent(state_dir, worker, signal.SIGTERM, options=("--observe", f"127.0.0.1:{port}")) as (stub, _log),
         httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=6)) as client,

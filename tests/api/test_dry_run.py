@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from controlplane.audit.models import RequestRecord
+from controlplane.compliance.models import RemediationPlan
 from controlplane.identity import credentials
 from controlplane.identity.models import User
 from controlplane.identity.services import organization_create, project_create, token_issue, user_create
@@ -169,7 +170,18 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "maintenance_end": {"maintenance": rule},
         **dict.fromkeys(("volume_delete", "volume_relocate"), {"volume": "spare"}),
         "volume_revert": {"volume": "clustered"},
+        "remediation_plan_execute": approved_plan(cloud, "idle"),
+        "remediation_plan_pause": approved_plan(cloud, "running"),
     }
+
+
+def approved_plan(cloud: Cloud, execution: str) -> dict[str, str]:
+    """Make an approved remediation plan in a project of its own: a project has one that lives."""
+    project = project_create(cloud.tenant.project.organization, name=f"plan-{execution}")
+    now = clock.now()
+    fields = {"state": "approved", "execution": execution, "notify_by": now, "deadline_at": now}
+    plan = RemediationPlan.objects.create(project=project, items=[], resource_ids=[], **fields)
+    return {"project": str(project.pk), "plan": str(plan.pk)}
 
 
 def register_officer_key(operator: Caller) -> Answer:

@@ -92,6 +92,7 @@ def test_volume_that_is_being_snapshotted_is_busy(api: Caller, data: Volume) -> 
         "snapshot": "resource_busy",
         "revert": "resource_busy",
         "move": "resource_busy",
+        "relocate": "resource_busy",
         "delete": "storage.volume.has_snapshots",
         "image": "resource_busy",
     }

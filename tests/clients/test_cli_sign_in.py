@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from tests.api.user_accounts import code
 from tests.clients.cli import Cli, Inside, inside
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S
+from tests.ports import free_port
 from tests.processes import line_with, running
 
 pytestmark = pytest.mark.slow
@@ -134,8 +134,7 @@ def test_conflicting_sign_in_methods_are_refused(ada: Inside, live: Live) -> Non
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import os
 import queue
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from controlplane.compute.models import Instance
 from controlplane.operations import wakeups as operations_hints
 from controlplane.operations.models import Operation
 from scripts.forked_commands import ForkedCommands
+from tests.ports import free_port
 from tests.world import Broker, Cloud, Tenant, cloud_in, make_tenant, run
 
 LIMIT_S = 60
@@ -44,9 +44,7 @@ class Process:
     """The process `stream`. After `kill` it can be started again, at the same port."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.folder, self.settings = folder, settings
         self.process: psutil.Process | None = None
 

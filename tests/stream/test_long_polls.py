@@ -1,7 +1,6 @@
 """Long polls in the process `stream`: they hold no thread, and end with what they wait for."""
 
 import re
-import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from controlplane.identity.models import ApiToken
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.operations.models import Operation
+from tests.ports import free_port
 from tests.stream.conftest import LIMIT_S, Process
 from tests.world import Tenant
 
@@ -27,9 +27,7 @@ class Site:
     """The process, and requests to it that may wait."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.observed = free.getsockname()[1]
+        self.observed = free_port()
         own = {"LONG_POLLS_PER_CREDENTIAL": str(MANY), "OBSERVE_LISTEN": f"127.0.0.1:{self.observed}"}
         self.process = Process(folder, STREAM_CHECK_S="1", **own)
         self.process.start()

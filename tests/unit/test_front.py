@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from scripts import nginx
 from tests.limits import PATIENCE_S
+from tests.ports import free_port
 
 IMAGE = "/v1/projects/p/images/i/file"
 STATE = "/v1/projects/p/terraform-states/prod"
@@ -69,9 +70,7 @@ class Handler(BaseHTTPRequestHandler):
 class Site:
     def __init__(self, folder: Path) -> None:
         self.web, self.stream = Upstream("web"), Upstream("stream")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         command = nginx.command(folder, port=self.port, web=self.web.address, stream=self.stream.address)
         with (folder / "log").open("wb") as log:
             self.nginx = subprocess.Popen(command, stderr=log)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from controlplane.catalog import inspection
+from controlplane.catalog import inspection, raw_disks
 from controlplane.catalog.errors import ImageInspectionFailed, ImageRefused
 from controlplane.catalog.inspection import inspect
 from tests.services.catalog.disks import patched, qcow2, qemu_img, raw, truncated
@@ -169,3 +169,14 @@ def test_missing_qemu_img_fails_the_inspection(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(inspection, "ENVIRONMENT", {"PATH": str(tmp_path)})
     with pytest.raises(ImageInspectionFailed):
         inspect(path, "qcow2")
+
+
+def test_failed_conversion_is_retried_and_its_cause_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw_disks.write_raw([(0, CONTENT)], "of-a-volume", size_bytes=8 * MIB)
+    with monkeypatch.context() as patch, pytest.raises(ImageInspectionFailed):
+        patch.setattr(raw_disks, "MEMORY_LIMIT_BYTES", MIB)
+        raw_disks.convert("of-a-volume", check=lambda: None)
+    assert "qemu-img convert: " in caplog.text
+    assert raw_disks.convert("of-a-volume", check=lambda: None).size_bytes > len(CONTENT)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,16 +17,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from scripts.control_plane import Stack
 from tests.limits import PATIENCE_S
 from tests.nightly import as_nightly, thinned
+from tests.ports import free_port
 
 PROCESSES = sorted(Stack(Path("nowhere")).commands())
 NEEDS_REDIS = {"worker", "transfer", "periodic", "signer", "sentinel", "webhooks"}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 class Process:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from controlplane.webhooks import deliveries
 from controlplane.webhooks.dispatch import dispatch
 from controlplane.webhooks.models import Delivery
 from controlplane.webhooks.services import ping, redeliver
+from tests.ports import free_port
 from tests.services.webhooks.conftest import make_webhook
 from tests.services.webhooks.test_deliveries import happen
 from tests.world import Tenant
@@ -24,9 +24,7 @@ PAGE = Path(settings.BASE_DIR) / "docs/how-to/receive-webhooks.md"
 def test_documented_receiver_accepts_only_signed_deliveries(tenant: Tenant, tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     (tmp_path / "receiver.py").write_text(program)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     webhook, secret = make_webhook(tenant, f"http://localhost:{port}/", kinds=["network.*"])
     receiver = subprocess.Popen(
         [sys.executable, str(tmp_path / "receiver.py"), str(port)],
