@@ -120,6 +120,10 @@ EFFECTLESS = {
 OF_REFUSALS = {"placement_decision", "placement_policydocument", "audit_evidencerecord"}
 
 
+# The execution of a plan before each action.
+EXECUTIONS = {"execute": "idle", "pause": "running"}
+
+
 @pytest.fixture
 def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -> dict[str, dict[str, str]]:  # noqa: F811
     """Resources for routes that those of `names` do not fit."""
@@ -170,8 +174,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "maintenance_end": {"maintenance": rule},
         **dict.fromkeys(("volume_delete", "volume_relocate"), {"volume": "spare"}),
         "volume_revert": {"volume": "clustered"},
-        "remediation_plan_execute": approved_plan(cloud, "idle"),
-        "remediation_plan_pause": approved_plan(cloud, "running"),
+        **{f"remediation_plan_{name}": approved_plan(cloud, was) for name, was in EXECUTIONS.items()},
     }
 
 

@@ -48,11 +48,13 @@ def meanwhile(first: Callable[[], object], second: Callable[[], object]) -> None
             connection.close()
 
     thread = threading.Thread(target=run)
-    with transaction.atomic():
-        first()
-        thread.start()
-        until_one_waits_for_a_lock()
-    thread.join()
+    try:
+        with transaction.atomic():
+            first()
+            thread.start()
+            until_one_waits_for_a_lock()
+    finally:
+        thread.join()
 
 
 def test_two_reconcilers_begin_no_more_than_the_limit(shared_cloud: Cloud, plan: RemediationPlan) -> None:
