@@ -174,8 +174,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "maintenance_end": {"maintenance": rule},
         **dict.fromkeys(("volume_delete", "volume_relocate"), {"volume": "spare"}),
         "volume_revert": {"volume": "clustered"},
-        **{f"remediation_plan_{name}": approved_plan(cloud, was) for name, was in EXECUTIONS.items()},
-    }
+    } | {f"remediation_plan_{name}": approved_plan(cloud, was) for name, was in EXECUTIONS.items()}
 
 
 def approved_plan(cloud: Cloud, execution: str) -> dict[str, str]:
