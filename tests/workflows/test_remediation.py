@@ -275,7 +275,7 @@ def test_disk_in_a_pool_stays_with_the_obstacle(cloud: Cloud, other: FakeMachine
     remediation.reconcile()
     assert "is in the pool shared, which stays in its zone. Retype it" in detail(item_of(instance))
     volume = item_of(Volume.objects.get())
-    assert volume.state == "stays" and "pool shared" in detail(volume)
+    assert volume.state == "stays" and "it is in the pool shared" in detail(volume)
     assert not relocations()
 
 
