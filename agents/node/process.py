@@ -46,6 +46,14 @@ class Completed:
     stderr: str
 
 
+def _allowed(arguments: Sequence[str]) -> str:
+    """Return the program's name. Raises AdapterError if the agent does not run it."""
+    name = arguments[0]
+    if name not in ALLOWED:
+        raise AdapterError(f"{name} is not a program that the agent runs.", retryable=False)
+    return name
+
+
 def run(
     arguments: Sequence[str],
     *,
@@ -59,9 +67,7 @@ def run(
     Raises:
         AdapterError: it failed (and `check`), is not installed, or was killed after `timeout_s` seconds.
     """
-    name = arguments[0]
-    if name not in ALLOWED:
-        raise AdapterError(f"{name} is not a program that the agent runs.", retryable=False)
+    name = _allowed(arguments)
     try:
         done = subprocess.run(
             [*(limits.prefix() if limits else []), *arguments],
@@ -97,9 +103,7 @@ def follow(
     Raises:
         AdapterError: it failed, is not installed, or was killed.
     """
-    name = arguments[0]
-    if name not in ALLOWED:
-        raise AdapterError(f"{name} is not a program that the agent runs.", retryable=False)
+    name = _allowed(arguments)
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
@@ -154,9 +158,7 @@ def start(arguments: Sequence[str], *, user: int | None = None) -> "subprocess.P
     Raises:
         AdapterError: it is not installed.
     """
-    name = arguments[0]
-    if name not in ALLOWED:
-        raise AdapterError(f"{name} is not a program that the agent runs.", retryable=False)
+    _allowed(arguments)
     own = [] if user is None else [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--bounding-set=-all"]
     try:
         return subprocess.Popen(

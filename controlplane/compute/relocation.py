@@ -34,7 +34,7 @@ from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.placement import decisions
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import refusal_of
+from controlplane.placement.decisions import PlacementRequest, refusal_of
 from controlplane.storage.models import Volume
 
 
@@ -165,16 +165,19 @@ def relocation_plan(instance: Instance) -> RelocationPlan:
     """Return the plan: the other zones, and why some do not admit the instance. Nothing is written."""
     instance = read_instance(instance.pk)
     here = None if instance.node is None else instance.node.zone_id
-    others = [zone for zone in zones() if zone.pk != here]
     networks = Port.objects.filter(instance_id=instance.pk).values("network")
     egress = EgressAddress.objects.filter(network__in=networks, zone=here).select_related("network")
     return RelocationPlan(
         instance=instance,
         zone=here,
         copied_gib=_copied_gib(instance),
-        zones=[_zone_plan(instance, zone) for zone in others],
+        zones=[_zone_plan(instance, zone) for zone in other_zones(here)],
         egress_networks=sorted(each.network.name for each in egress),
     )
+
+
+def other_zones(here: str | None) -> list[Zone]:
+    return [zone for zone in zones() if zone.pk != here]
 
 
 def _copied_gib(instance: Instance) -> int:
@@ -192,7 +195,11 @@ def _zone_plan(instance: Instance, zone: Zone) -> ZonePlan:
         errors = [InstanceNotRelocatable(field="zone", zone=zone.pk, reason=each) for each in obstacles]
         return ZonePlan(zone, tuple(error.as_document() for error in errors))
     migration = Migration(kind=RELOCATE, instance=instance, source=instance.node, requested_zone=zone)
-    request = replace(migration_request(migration), move=None)
+    return zone_plan(zone, replace(migration_request(migration), move=None))
+
+
+def zone_plan(zone: Zone, request: PlacementRequest) -> ZonePlan:
+    """Return whether the zone admits the request, which is for this zone alone. Nothing is written."""
     try:
         taken = decisions.decide_placement(request)
     except CloudError as exc:

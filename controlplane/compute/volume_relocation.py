@@ -14,10 +14,9 @@ from django.db.models import F
 from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.catalog.models import Zone
-from controlplane.catalog.selectors import zones
 from controlplane.compute.errors import VolumeNotRelocatable
 from controlplane.compute.models import Instance
-from controlplane.compute.relocation import ZonePlan
+from controlplane.compute.relocation import ZonePlan, other_zones, zone_plan
 from controlplane.compute.volume_moves import (
     LIMIT,
     MB,
@@ -35,9 +34,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.kernel.units import GIB
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
-from controlplane.placement import decisions
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import refusal_of
 from controlplane.placement.errors import NoAllocation
 from controlplane.storage.models import Volume, VolumeMove
 from controlplane.storage.services import require_no_snapshots, volume_lock
@@ -166,13 +163,17 @@ class VolumeRelocationPlan:
 def volume_relocation_plan(volume: Volume) -> VolumeRelocationPlan:
     """Return the plan: the other zones, and why some do not admit the volume. Nothing is written."""
     here = None if volume.node is None else volume.node.zone_id
-    others = [zone for zone in zones() if zone.pk != here]
     problem = relocation_problem(volume)
     return VolumeRelocationPlan(
         volume=volume,
         zone=here,
         copied_gib=volume.size_gib,
-        zones=[ZonePlan(zone, (problem,)) if problem is not None else _zone_plan(volume, zone) for zone in others],
+        zones=[
+            ZonePlan(zone, (problem,))
+            if problem is not None
+            else zone_plan(zone, volume_move_request(_new(volume, zone, 0)))
+            for zone in other_zones(here)
+        ],
     )
 
 
@@ -184,14 +185,3 @@ def relocation_problem(volume: Volume) -> dict[str, object] | None:
     except CloudError as exc:
         return exc.as_document()
     return None
-
-
-def _zone_plan(volume: Volume, zone: Zone) -> ZonePlan:
-    request = volume_move_request(_new(volume, zone, 0))
-    try:
-        taken = decisions.decide_placement(request)
-    except CloudError as exc:
-        return ZonePlan(zone, (exc.as_document(),))
-    if not taken.decision.is_admitted:
-        return ZonePlan(zone, (refusal_of(request, taken),))
-    return ZonePlan(zone, nodes=taken.decision.admitted)

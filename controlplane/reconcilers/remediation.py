@@ -249,19 +249,22 @@ def _follow(plan: RemediationPlan, *, is_running: bool) -> int:
     if not items:
         return 0
     holders = _holders(items)
+    volumes = Volume.objects.select_related("pool").in_bulk([item.resource_id for item in items])
     instances = {each.resource_id: each for each in plan.progress.filter(kind="instance")}
     changed = 0
     for item in items:
         holder = holders.get(item.resource_id)
+        volume = volumes.get(item.resource_id)
+        is_in_pool = volume is not None and volume.pool is not None
         leader = instances.get(holder.pk) if holder is not None else None
-        if leader is not None and leader.state != "done" and not _is_in_pool(item):
+        if leader is not None and leader.state != "done" and not is_in_pool:
             changed += _follow_instance(item, leader)
         elif leader is not None and leader.state == "done" and plan.state != "approved":
             changed += _change(item, "done")
         elif holder is None and item.kind == "volume" and item.state == "moving":
             changed += _observe(plan, item)
         elif is_running:
-            changed += _keep(item, holder)
+            changed += _keep(item, volume, holder)
     return changed
 
 
@@ -271,10 +274,6 @@ def _holders(items: Sequence[RemediationItem]) -> Mapping[UUID, Instance]:
     return {row.volume_id: row.instance for row in rows}
 
 
-def _is_in_pool(item: RemediationItem) -> bool:
-    return Volume.objects.filter(pk=item.resource_id, pool__isnull=False).exists()
-
-
 def _follow_instance(item: RemediationItem, leader: RemediationItem) -> bool:
     """Give the volume's item the state of its instance's."""
     fields = {"reason": leader.reason, "operation_id": leader.operation_id, "next_try_at": leader.next_try_at}
@@ -282,11 +281,13 @@ def _follow_instance(item: RemediationItem, leader: RemediationItem) -> bool:
     return not is_same and _change(item, leader.state, **fields)
 
 
-def _keep(item: RemediationItem, holder: Instance | None) -> bool:
-    """Record why an item stays that neither follows an instance nor has a relocation of its own."""
+def _keep(item: RemediationItem, volume: Volume | None, holder: Instance | None) -> bool:
+    """Record why an item stays that neither follows an instance nor has a relocation of its own.
+
+    `volume`: of the item; None: it is none, or was deleted. `holder`: the instance that has it.
+    """
     if item.kind in NOT_MOVED:
         return _stay(item, ItemStays(reason=NOT_MOVED[item.kind]).as_document(), wait=EACH_RUN)
-    volume = Volume.objects.filter(pk=item.resource_id).select_related("pool").first()
     if volume is None:
         return False
     if volume.pool is not None:

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from controlplane.dashboard.base_views import FormPage
+from controlplane.dashboard.base_views import FormPage, Text
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.views.project.instances import InstancePage
 
@@ -17,6 +17,22 @@ class RelocateForm(ApiForm):
     def __init__(self, *args: Any, zones: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["zone"].choices = [(zone, zone) for zone in zones]  # type: ignore[attr-defined]
+
+
+def choices_of(plan: dict[str, Any]) -> dict[str, Any]:
+    """Return the zones that admit the resource, for the form."""
+    return {"zones": [each["zone"] for each in plan["zones"] if each["is_admitted"]]}
+
+
+def context_of(plan: dict[str, Any], *, why: str, none_admits: Text) -> dict[str, Any]:
+    """Return the plan, the zones that refuse, and why no relocation can begin.
+
+    `why`: a reason that is the same for all zones; empty: there is none. `none_admits`: said when no zone admits it.
+    """
+    refused = [] if why else [each for each in plan["zones"] if not each["is_admitted"]]
+    if not why and len(refused) == len(plan["zones"]):
+        why = str(none_admits)
+    return {"plan": plan, "refused": refused, "why": why}
 
 
 class InstanceRelocate(FormPage, InstancePage):
@@ -34,14 +50,12 @@ class InstanceRelocate(FormPage, InstancePage):
         return plan
 
     def choices(self) -> dict[str, Any]:
-        return {"zones": [each["zone"] for each in self.plan["zones"] if each["is_admitted"]]}
+        return choices_of(self.plan)
 
     def context(self) -> dict[str, Any]:
-        why = self.why_no("relocate")
-        refused = [] if why else [each for each in self.plan["zones"] if not each["is_admitted"]]
-        if not why and len(refused) == len(self.plan["zones"]):
-            why = str(_("No other zone admits the instance now."))
-        return {"plan": self.plan, "refused": refused, "why": why, "back": self.page_of("instance-settings")}
+        none_admits = _("No other zone admits the instance now.")
+        shown = context_of(self.plan, why=self.why_no("relocate"), none_admits=none_admits)
+        return shown | {"back": self.page_of("instance-settings")}
 
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "instances", self.instance["id"], "actions", "relocate")

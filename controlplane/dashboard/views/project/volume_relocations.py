@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.base_views import FormPage
 from controlplane.dashboard.forms import ApiForm
-from controlplane.dashboard.views.project.instance_relocations import RelocateForm
+from controlplane.dashboard.views.project.instance_relocations import RelocateForm, choices_of, context_of
 from controlplane.dashboard.views.project.volumes import VolumePage
 
 
@@ -33,14 +33,11 @@ class VolumeRelocate(FormPage, VolumePage):
         return plan
 
     def choices(self) -> dict[str, Any]:
-        return {"zones": [each["zone"] for each in self.plan["zones"] if each["is_admitted"]]}
+        return choices_of(self.plan)
 
     def context(self) -> dict[str, Any]:
-        why = self.problem_of("relocate").get("detail", "")
-        refused = [] if why else [each for each in self.plan["zones"] if not each["is_admitted"]]
-        if not why and len(refused) == len(self.plan["zones"]):
-            why = str(_("No other zone admits the volume now."))
-        return {"plan": self.plan, "refused": refused, "why": why, "back": self.page_of("volume-settings")}
+        why, none_admits = self.problem_of("relocate").get("detail", ""), _("No other zone admits the volume now.")
+        return context_of(self.plan, why=why, none_admits=none_admits) | {"back": self.page_of("volume-settings")}
 
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "volumes", self.volume["id"], "actions", "relocate")
