@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Expression, Model, QuerySet
+from django.db.models import BooleanField, Expression, Func, Model, QuerySet
 from django.db.models.query import get_related_populators
 from psycopg import Cursor
 from psycopg.sql import Literal
@@ -49,6 +49,18 @@ class Placeholder(Expression):
 
     def _resolve_output_field(self) -> None:
         return None
+
+
+class AnyOf(Func):
+    """Condition: a column has one of the values of an array, which may be given later.
+
+    `__in` has a place for each value, so that its SQL depends on their number.
+    """
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    arity = 2
+    output_field = BooleanField()
 
 
 class Prepared(Generic[M]):

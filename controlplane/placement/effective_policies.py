@@ -9,18 +9,30 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from andromede_core.documents.canonical import dumps, loads
 from andromede_core.policy.clauses import MAX_CLAUSES_EFFECTIVE, Policy
 from andromede_core.policy.document import ATOMS, as_document, parse
 from controlplane.identity.models import Organization, Project, ProjectResource
+from controlplane.kernel.prepared_queries import AnyOf, Prepared
 from controlplane.placement.errors import TooManyClauses
 from controlplane.placement.models import Allocation, Binding, Classification, Lineage, PolicyVersion
 from controlplane.placement.reduction import merged, reduced
 
 InForce = Mapping[tuple[str, object], Policy]  # level and owner → the layer that is in force
 OWNER = ("level", "organization_id", "project_id", "classification_id", "resource_id")
+LAYERS = Prepared(
+    lambda organizations, projects, classifications, resources: _newest(
+        Q(level="platform")
+        | (Q(level="organization") & Q(AnyOf("organization_id", organizations)))
+        | (Q(level="project") & Q(AnyOf("project_id", projects)))
+        | (Q(level="classification") & Q(AnyOf("classification_id", classifications)))
+        | (Q(level="resource") & Q(AnyOf("resource_id", resources)))
+    )
+)
+BINDINGS = Prepared(lambda resources: Binding.objects.filter(AnyOf("pk", resources)))
+LINEAGE = Prepared(lambda resources: Lineage.objects.filter(AnyOf("resource_id", resources)).select_related("policies"))
 
 
 @dataclass(frozen=True)
@@ -160,7 +172,14 @@ def policy_documents(policies: Iterable[Policy]) -> list[dict[str, object]]:
 
 
 def layers_in_force(owners: Q) -> dict[tuple[str, object], Policy]:
-    newest = PolicyVersion.objects.filter(owners).order_by(*OWNER, "-version").distinct(*OWNER)
+    return _by_owner(_newest(owners))
+
+
+def _newest(owners: Q) -> QuerySet[PolicyVersion]:
+    return PolicyVersion.objects.filter(owners).order_by(*OWNER, "-version").distinct(*OWNER)
+
+
+def _by_owner(newest: Iterable[PolicyVersion]) -> dict[tuple[str, object], Policy]:
     return {(row.level, _owner(row)): policy_from_version(row) for row in newest}
 
 
@@ -191,16 +210,11 @@ class PolicyInputs:
         ids = [source.id for source in sources]
         ids += [subject.resource_id for subject in subjects if subject.resource_id is not None]
         projects = [subject.project for subject in subjects] + [source.project for source in sources]
-        bindings = dict(Binding.objects.filter(pk__in=ids).values_list("pk", "classifications"))
+        bindings = {row.pk: row.classifications for row in (BINDINGS.rows(ids) if ids else ())}
         names = {name for subject in subjects for name in subject.classifications}.union(*bindings.values())
-        owners = (
-            Q(level="platform")
-            | Q(level="organization", organization__in={project.organization_id for project in projects})
-            | Q(level="project", project__in={project.pk for project in projects})
-            | Q(level="classification", classification__in=names)
-            | Q(level="resource", resource_id__in=ids)
-        )
-        in_force = {**layers_in_force(owners), **(supposing or {})}
+        organizations = {project.organization_id for project in projects}
+        layers = LAYERS.rows([*organizations], [*{project.pk for project in projects}], [*names], ids)
+        in_force = {**_by_owner(layers), **(supposing or {})}
         return cls(in_force, Classification.objects.in_bulk(sorted(names)), bindings, _lineage(ids))
 
     def for_subject(self, subject: PolicySubject) -> EffectivePolicies:
@@ -231,9 +245,8 @@ class PolicyInputs:
 
 
 def _lineage(resource_ids: Sequence[UUID]) -> dict[UUID, list[Policy]]:
-    rows = Lineage.objects.filter(resource_id__in=resource_ids).select_related("policies")
     policies: dict[UUID, list[Policy]] = {}
-    for row in rows:
+    for row in LINEAGE.rows(resource_ids) if resource_ids else ():
         policies.setdefault(row.resource_id, []).extend(map(parse_layer, row.policies.document))
     return policies
 
