@@ -10,7 +10,18 @@ from django.db.models import Exists, F, OuterRef
 from andromede_core.permits.network_ports import MAX_ADDRESSES
 from andromede_core.permits.network_ports import EgressAddress as ListedEgress
 from andromede_core.permits.network_ports import PublicAddress as Listed
+from controlplane.kernel.prepared_queries import AnyOf, Prepared
 from controlplane.network.models import EgressAddress, PortAddress, PortBinding, PublicAddress
+
+IN_ZONE = PortBinding.objects.filter(port=OuterRef("port"), node__zone=OuterRef("pool__zone"))
+RESERVED = Prepared(
+    lambda ports: PublicAddress.objects.filter(AnyOf("port", ports), Exists(IN_ZONE), suspended_at=None)
+)
+OWN = Prepared(
+    lambda ports: PortAddress.objects.filter(
+        AnyOf("port", ports), port__portbinding__node__zone=F("subnet__ipv6_pool__zone")
+    ).distinct()
+)
 
 
 def public_addresses_of(port_ids: Iterable[UUID]) -> Mapping[UUID, list[Listed]]:
@@ -21,16 +32,13 @@ def public_addresses_of(port_ids: Iterable[UUID]) -> Mapping[UUID, list[Listed]]
     """
     ids = list(port_ids)
     listed: dict[UUID, list[Listed]] = defaultdict(list)
-    attached = PublicAddress.objects.filter(port__in=ids, suspended_at=None)
-    in_zone = PortBinding.objects.filter(port=OuterRef("port"), node__zone=OuterRef("pool__zone"))
-    for row in attached.filter(Exists(in_zone)):
+    for row in RESERVED.rows(ids) if ids else ():
         assert row.port_id is not None, "filtered by it"
         to = IPv4Address(row.fixed_ip) if row.mode == "nat" and row.fixed_ip is not None else None
         listed[row.port_id].append(Listed(ip_address(row.ip), to))
-    own = PortAddress.objects.filter(port__in=ids, port__portbinding__node__zone=F("subnet__ipv6_pool__zone"))
-    for port_id, ip in own.values_list("port", "ip").distinct():
-        if ip_address(ip).version == 6:
-            listed[port_id].append(Listed(ip_address(ip)))
+    for own in OWN.rows(ids) if ids else ():
+        if ip_address(own.ip).version == 6:
+            listed[own.port_id].append(Listed(ip_address(own.ip)))
     return {port: sorted(addresses, key=_order)[:MAX_ADDRESSES] for port, addresses in listed.items()}
 
 

@@ -23,7 +23,7 @@ from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.kernel.prepared_queries import preparing_cursor
+from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
 from controlplane.nodes.errors import NoKeyset, WitnessesNeeded
 from controlplane.nodes.models import Node, TrustDocument
 from controlplane.nodes.signing_keys import SigningKey
@@ -31,6 +31,9 @@ from controlplane.nodes.signing_keys import SigningKey
 KEYSET, CHARTER, FLOOR, FACTS, DENY = "keyset", "charter", "floor", "facts", "deny"
 NOTHING_DENIED = DenyList(0)
 WITNESSES = 2
+NEWEST = Prepared(
+    lambda kind, subject: TrustDocument.objects.filter(kind=kind, subject=subject).order_by("-version")[:1]
+)
 
 
 class DocumentVersion(NamedTuple):
@@ -64,7 +67,7 @@ class NodeTrust:
 
 
 def newest(kind: str, subject: str = "") -> TrustDocument | None:
-    return TrustDocument.objects.filter(kind=kind, subject=subject).order_by("-version").first()
+    return NEWEST.first(kind, subject)
 
 
 def keyset() -> Keyset:

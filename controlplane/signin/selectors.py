@@ -1,7 +1,8 @@
 """Sign-in queries: the session of a secret with its rights, and the accounts."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -13,11 +14,16 @@ from controlplane.identity.credentials import actor_for, need_active
 from controlplane.identity.models import ApiToken, User
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
+from controlplane.kernel.prepared_queries import Prepared
 from controlplane.signin import second_factors, secret_tokens
 from controlplane.signin.errors import SessionNotFound, UserNotFound
 from controlplane.signin.models import Passkey, Session, Totp
 
 LAST_USE_RESOLUTION = timedelta(minutes=1)
+BY_SECRET = Prepared(
+    lambda sha256, now, unused: _live(Session.objects.filter(sha256=sha256), now, unused).select_related("user")
+)
+BY_ID = Prepared(lambda pk, now, unused: _live(Session.objects.filter(pk=pk), now, unused).select_related("user"))
 
 
 @dataclass(frozen=True)
@@ -31,16 +37,15 @@ class SignedIn:
 
 def signed_in(session_secret: str, *, request_id: str = "") -> SignedIn | None:
     """Return the user of the live session with this secret. Records its use at most once a minute."""
-    return _signed_in(Q(sha256=secret_tokens.digest(session_secret)), request_id)
+    return _signed_in(BY_SECRET.first(secret_tokens.digest(session_secret), *_live_since()), request_id)
 
 
 def refresh_signed_in(session_id: UUID, *, request_id: str = "") -> SignedIn | None:
     """Return the user of this session, if it is still live. A continued stream counts as use."""
-    return _signed_in(Q(pk=session_id), request_id)
+    return _signed_in(BY_ID.first(session_id, *_live_since()), request_id)
 
 
-def _signed_in(which: Q, request_id: str) -> SignedIn | None:
-    session = live(Session.objects.all()).select_related("user").filter(which).first()
+def _signed_in(session: Session | None, request_id: str) -> SignedIn | None:
     if session is None:
         return None
     need_active(session.user)
@@ -52,8 +57,16 @@ def _signed_in(which: Q, request_id: str) -> SignedIn | None:
 
 
 def live(sessions: QuerySet[Session]) -> QuerySet[Session]:
+    return _live(sessions, *_live_since())
+
+
+def _live_since() -> tuple[datetime, datetime]:
+    """Return the times after which a live session expires, and has been used."""
     now = clock.now()
-    unused = now - timedelta(minutes=settings.SESSION_IDLE_MINUTES)
+    return now, now - timedelta(minutes=settings.SESSION_IDLE_MINUTES)
+
+
+def _live(sessions: QuerySet[Session], now: Any, unused: Any) -> QuerySet[Session]:
     return sessions.filter(ended_at=None, expires_at__gt=now, last_used_at__gt=unused)
 
 
