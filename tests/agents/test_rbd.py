@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from uuid import UUID
 
 import grpc
 import pytest
@@ -95,6 +96,18 @@ def test_other_monitors_and_clients_are_taken_and_another_pool_is_not(agent: Age
     agent.stub.EnsureVolume(later)
     later.subject.generation, later.rbd.pool = 3, "other"
     assert refusal(lambda: agent.stub.EnsureVolume(later)).code == "agent.conflict"
+
+
+def test_volume_is_opened_anew_at_its_generation_by_another_client(agent: AgentUnderTest) -> None:
+    root = opened(specs.volume())
+    agent.stub.EnsureVolume(root)
+    guest = specs.instance(root, power=pb.POWER_OFF)
+    agent.stub.EnsureInstance(guest)
+    root.rbd.client = root.rbd.client[:-1] + "1"
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsureInstance(specs.next_generation(guest, power=pb.POWER_RUNNING))
+    (disk,) = agent.fake.guests[UUID(guest.subject.id)].spec.disks
+    assert disk.rbd is not None and disk.rbd.client == root.rbd.client
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 class RbdSource:
     """An RBD image, and the client with which this node opens it.
 
-    `monitors`: HOST:PORT, an IPv6 address in brackets; the volume is the same where they change. `client`: without the
-    prefix "client.". Its key is in no value that is stored: see keys.py.
+    `monitors`: HOST:PORT, an IPv6 address in brackets. `client`: without the prefix "client."; its key is in no value
+    that is stored: see keys.py. The volume is the same where they change: it may be opened anew at its generation, as
+    at a start, and an opening by a move has a client of another name.
     """
 
     pool: str
     image: str
     monitors: tuple[str, ...] = field(compare=False)
-    client: str
+    client: str = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
