@@ -120,6 +120,10 @@ ROLES: Mapping[str, Rights] = {
     "signer": Rights(
         writes=(
             *RECORDS,
+            "placement_decision",  # it decides again
+            "placement_policydocument",
+            "placement_exemption",  # the number of its uses
+            "placement_exemptionuse",
             "placement_permit",
             "network_segment",
             "network_portrulesdocument",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
@@ -148,6 +148,22 @@ def renew_decision(request: PlacementRequest) -> Decision:
             if not is_stale_error(exc):
                 raise
     raise FleetChanged()
+
+
+def redecide(request: PlacementRequest) -> Decision:
+    """Decide again for the consumer where it is, as renew_decision() does; its allocation keeps its decision.
+
+    Raises:
+        NoAllocation, PolicyUnsatisfiable, NoPlace.
+        FleetChanged: another transaction counts the use of an exemption for this operation; worth another attempt.
+    """
+    taken = redecide_in_place(request, _allocation(request.holder).node_id)
+    if not taken.decision.is_admitted:
+        raise_refusal(request, taken)
+    try:
+        return store_decision(request, taken)
+    except IntegrityError as exc:
+        raise FleetChanged() from exc
 
 
 def _rests_on(allocation: Allocation, decision: Decision) -> bool:

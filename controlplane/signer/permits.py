@@ -31,7 +31,7 @@ from controlplane.placement.exemptions import ExemptedAction, as_core, record_us
 from controlplane.placement.models import PERMIT, Allocation, Decision, Exemption
 from controlplane.placement.models import Permit as Row
 from controlplane.placement.selectors import DecisionVersions
-from controlplane.placement.services import renew_decision
+from controlplane.placement.services import redecide
 from controlplane.signer import floors, permit_queue, permit_scope, trusted_facts
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from controlplane.signer.permit_scope import PermitScope
@@ -210,7 +210,7 @@ def _decision(row: Row, reading: PermitInputs) -> Decision:
         and permits.is_current(decision, reading.standing)
     ):
         return decision
-    return renew_decision(replace(reading.scope.make_request(), operation_id=row.operation_id))
+    return redecide(replace(reading.scope.make_request(), operation_id=row.operation_id))
 
 
 @transaction.atomic

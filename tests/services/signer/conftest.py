@@ -13,6 +13,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import permits
 from controlplane.placement.models import Binding, Permit
 from controlplane.signer import permits as signer
+from tests.roles import as_role
 from tests.workflows.helpers import ask_instance
 from tests.world import Cloud, Signer, run
 
@@ -41,7 +42,8 @@ class Waiting:
         return str(row.error["code"])
 
     def answered(self) -> Permit:
-        signer.sign(self.row.pk)
+        with as_role("signer"):
+            signer.sign(self.row.pk)
         return fresh(self.row.pk)
 
 
@@ -82,7 +84,8 @@ def cosigning(waiting: Waiting) -> Waiting:
         resource_id=waiting.operation.resource_id,
         defaults={"kind": "instance", "project": waiting.cloud.tenant.project, "classifications": [STATE]},
     )
-    signer.sign(waiting.row.pk)
+    with as_role("signer"):
+        signer.sign(waiting.row.pk)
     row = fresh(waiting.row.pk)
     assert (row.state, row.sentinel_signature) == ("cosigning", None), row.error
     return waiting

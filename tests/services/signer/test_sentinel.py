@@ -12,6 +12,7 @@ from controlplane.catalog import epochs
 from controlplane.placement.models import Permit
 from controlplane.signer import floors, sentinel
 from controlplane.signer import permits as signer
+from tests.roles import as_role
 from tests.services.signer.conftest import STATE, Waiting, fresh, payload_of
 from tests.world import run_next_attempt
 
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.django_db
 
 
 def cosigned(waiting: Waiting) -> Permit:
-    sentinel.cosign(waiting.row.pk)
+    with as_role("sentinel"):
+        sentinel.cosign(waiting.row.pk)
     return fresh(waiting.row.pk)
 
 
