@@ -88,7 +88,10 @@ class ImageCopy(LocationCompliance):
 
 
 class Sweep(models.Model):
-    """One row: the inputs of the last sweep, and the time of the next forecast change."""
+    """One row: the inputs of the last sweep, and the time of the next forecast change.
+
+    `plans_are_due`: the plans are older than the sweep.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     facts_epoch = models.PositiveBigIntegerField(default=0)
@@ -96,6 +99,7 @@ class Sweep(models.Model):
     placed_mark = models.PositiveBigIntegerField(default=0)
     exempted_mark = models.PositiveBigIntegerField(default=0)
     due_at = models.DateTimeField(null=True)
+    plans_are_due = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="compliance_sweep_is_one_row")]

@@ -98,7 +98,10 @@ class DataLocation:
 
 
 def sweep_if_due() -> SweepChanges | None:
-    """Sweep when an input has changed or may have; None when none has. Of two concurrent callers one works."""
+    """Sweep when an input has changed or may have; None when none has. Of two concurrent callers one works.
+
+    The plans are due from its commit on: plans.plans_update_if_due().
+    """
     with transaction.atomic():
         last = Sweep.objects.select_for_update(skip_locked=True).filter(pk=1).first()
         if last is None:
@@ -108,7 +111,7 @@ def sweep_if_due() -> SweepChanges | None:
         if is_same and last.due_at is not None and now < last.due_at:
             return None
         changes, due_at = _sweep(now)
-        Sweep.objects.filter(pk=1).update(due_at=due_at, **vars(mark))
+        Sweep.objects.filter(pk=1).update(due_at=due_at, plans_are_due=True, **vars(mark))
     return changes
 
 

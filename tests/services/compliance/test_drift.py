@@ -38,6 +38,7 @@ from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db
 
+RECORD = "controlplane.compliance.plans.record"
 HELD = {"id": "snc", "op": "holds", "scheme": "SecNumCloud", "scope": "iaas", "waivable": True}
 
 
@@ -181,6 +182,34 @@ def test_remediation_plan_names_target_zones(placed: Allocation, tenant: Tenant)
     assert state_of(placed).state == "remediating", "an approved plan is not forgotten by the next sweep"
     with pytest.raises(StateConflict):
         plan_approve(tenant.actor, RemediationPlan.objects.get())
+
+
+@pytest.mark.parametrize("seam", ["controlplane.reconcilers.compliance_drift.plans_update_if_due", RECORD])
+def test_plans_are_updated_after_a_crash_behind_the_sweep(
+    placed: Allocation, monkeypatch: pytest.MonkeyPatch, seam: str
+) -> None:
+    compliance_drift.reconcile()
+    certify("fr-idf-1", days=1000, status="withdrawn")
+
+    def crash(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as crashing, pytest.raises(SystemExit):
+        crashing.setattr(seam, crash)
+        compliance_drift.reconcile()
+    assert state_of(placed).state == "drifted" and not RemediationPlan.objects.exists()
+    assert compliance_drift.reconcile() == 0, "no sweep is due"
+    assert RemediationPlan.objects.get().state == "proposed"
+
+
+def test_plans_are_updated_once_for_each_sweep(placed: Allocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    updates: list[int] = []
+    monkeypatch.setattr("controlplane.compliance.plans.plans_update", lambda: updates.append(1) or 0)
+    for _ in range(2):
+        Sweep.objects.update(due_at=clock.now())
+        for _ in range(3):
+            compliance_drift.reconcile()
+    assert len(updates) == 2
 
 
 def test_restored_certificate_ends_the_drift_and_the_plan(placed: Allocation) -> None:
