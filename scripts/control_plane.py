@@ -108,9 +108,14 @@ class Stack:
         """Return the root key, which in production is on a machine of its own."""
         return self.var / "pki" / "root.key"
 
-    def _officer(self) -> Path:
+    @property
+    def officer_key(self) -> Path:
         """Return the key of the one officer of this cloud, who signs facts."""
-        path = self.var / "pki" / "officer.key"
+        return self.var / "pki" / "officer.key"
+
+    def _officer(self) -> Path:
+        """Return the officer's key, which is registered."""
+        path = self.officer_key
         key = signing_keys.read_private_key(path) if path.exists() else signing_keys.create_private_key(path)
         self.manage("officer_key", "register", "-", "--officer", OFFICER, stdin=signing_keys.public_part(key))
         return path

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from scripts.chaos import image_acts, network_acts, snapshot_acts, volume_acts
+from scripts.chaos import image_acts, network_acts, officer, plan_acts, snapshot_acts, volume_acts
 from scripts.chaos.planned import OPERATOR, ActKind, PlannedRequest, Scene, any_id, in_state
 from scripts.chaos.volume_types import KEPT, LATE, LOCAL
 
@@ -25,6 +25,7 @@ def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     name = f"i{scene.number}"
     body: dict[str, Any] = {"name": name, "flavor": FLAVORS[0], "image": IMAGE, "networks": ["lan"]}
     body["root_volume_type"] = dice.choice(KEPT)
+    body["policy_atoms"] = officer.policy(dice)
     if dice.random() < OF_OWN_IMAGE:
         own = any_id(in_state(image_acts.own(scene), "available"), dice)
         body["image"] = own or IMAGE
@@ -105,6 +106,7 @@ def create_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
         return delete_volume(scene, dice)
     body: dict[str, Any] = {"name": f"v{scene.number}", "size_gib": 1}
     body["volume_type"] = dice.choice((*KEPT, *LATE.values()))
+    body["policy_atoms"] = officer.policy(dice)
     near = any_id(in_state(scene.instances, "active", "stopped"), dice)
     if near is not None and body["volume_type"] == LOCAL and dice.random() < 0.8:
         body["near_instance"] = near
@@ -266,6 +268,10 @@ ACTS: Mapping[str, ActKind] = {
     "volume-move": ActKind(12, volume_acts.move),
     "volume-move-cancel": ActKind(4, volume_acts.cancel),
     "volume-retype": ActKind(3, volume_acts.retype),
+    "volume-relocate": ActKind(10, volume_acts.relocate),
+    "zone-drift": ActKind(4, plan_acts.drift),
+    "zone-recover": ActKind(1, plan_acts.recover),
+    "plan-advance": ActKind(12, plan_acts.advance),
     "image-create": ActKind(6, image_acts.create),
     "image-delete": ActKind(3, image_acts.delete),
     "address-reserve": ActKind(3, network_acts.reserve_address),

@@ -41,7 +41,7 @@ from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, quota_drift
 from controlplane.storage.models import Snapshot, Volume
-from scripts.chaos import cluster_checks, network_checks, volume_checks
+from scripts.chaos import cluster_checks, network_checks, plan_checks, volume_checks
 from scripts.chaos.cluster_checks import THERE
 
 Findings = list[str]
@@ -368,6 +368,7 @@ def events() -> Findings:
 def answers(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
     """Check that answers to users agree with the rows; each request with a key made one resource."""
     rows = {str(row.pk): row for row in Operation.objects.all()}
+    by_plans = plan_checks.begun_by_plans()
     by_drains = set(Drain.objects.values_list("request_id", flat=True))
     documented = {each["operation"] for each in outcomes if each["operation"]}
     gone = {each["resource"] for each in outcomes if each["status"] in GONE}
@@ -379,6 +380,7 @@ def answers(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
         if str(rows[key].resource_id) not in gone  # its answer was lost, and a repeated request gets "deleted"
         and not (key in ends and rows[key].resource_id in documented_ends)  # two at one moment: both end
         and rows[key].request_id not in by_drains
+        and rows[key].pk not in by_plans
         and (rows[key].user_id or rows[key].credential_id)  # else the platform asked itself: a guest had failed
     ]
     last = _last_operations(rows.values())
@@ -407,6 +409,9 @@ def _unlike_request(each: Mapping[str, Any]) -> Findings:
         if name == "instance":
             holder = Attachment.objects.filter(volume_id=each["resource"]).values_list("instance_id", flat=True).first()
             is_so = str(holder) == str(value)
+        elif name == "zone":
+            node = getattr(row, "node", None)
+            is_so = node is not None and node.zone_id == value
         else:
             is_so = getattr(row, name, None) == value or _has_crashed(row, value)
         if not is_so:
@@ -474,6 +479,7 @@ CHECKS: Mapping[str, Callable[[], Findings]] = {
     "places": volume_checks.places,
     "residency": volume_checks.residency,
     "image files": volume_checks.image_files,
+    "plans": plan_checks.plans,
     "cluster incidents": cluster_checks.incidents,
     "addresses": addresses,
     "port rules": network_checks.port_rules,

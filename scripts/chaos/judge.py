@@ -26,6 +26,7 @@ from andromede_core.evidence.archive import Archive  # noqa: E402
 from controlplane.audit import export_archive  # noqa: E402
 from controlplane.audit.models import EvidenceRecord  # noqa: E402
 from controlplane.catalog.models import Image  # noqa: E402
+from controlplane.compliance.models import RemediationItem, RemediationPlan  # noqa: E402
 from controlplane.compute.models import Migration  # noqa: E402
 from controlplane.events.models import Event  # noqa: E402
 from controlplane.identity.models import Organization  # noqa: E402
@@ -34,7 +35,7 @@ from controlplane.kernel.errors import CloudError  # noqa: E402
 from controlplane.nodes.models import DrainGuest, FenceEvidence, Incident, Receipt  # noqa: E402
 from controlplane.operations.models import Operation  # noqa: E402
 from controlplane.storage.models import VolumeMove  # noqa: E402
-from scripts.chaos import checks, cluster_checks  # noqa: E402
+from scripts.chaos import checks, cluster_checks, plan_checks  # noqa: E402
 from scripts.chaos.world import CLUSTER, PROJECT  # noqa: E402
 
 LOOK_EVERY_S = 3.0
@@ -106,7 +107,12 @@ def figures() -> dict[str, Any]:
         "by_kind": _counted(rows, "kind"),
         "moves": _counted(Migration.objects.filter(kind="migrate"), "state"),
         "relocations": _counted(Migration.objects.filter(kind="relocate"), "state"),
-        "volume_moves": _counted(VolumeMove.objects.filter(is_online=False), "state"),
+        "volume_moves": _counted(VolumeMove.objects.filter(is_online=False, requested_zone=None), "state"),
+        "volume_relocations": _counted(VolumeMove.objects.exclude(requested_zone=None), "state"),
+        "relocations_with_errors": _with_errors(rows.filter(kind__endswith=".relocate")),
+        "plans": _counted(RemediationPlan.objects.all(), "state"),
+        "plan_items": _counted(RemediationItem.objects.all(), "state"),
+        "plan_operations": _counted(rows.filter(pk__in=plan_checks.begun_by_plans()), "state"),
         "online_volume_moves": _counted(VolumeMove.objects.filter(is_online=True), "state"),
         "images": _counted(Image.objects.exclude(project=None), "state"),
         "errors": dict(sorted(codes.items())),
@@ -118,6 +124,12 @@ def figures() -> dict[str, Any]:
         "evidence_records": EvidenceRecord.objects.count(),
         "incidents": _counted(Incident.objects.all(), "kind"),
     }
+
+
+def _with_errors(rows: Any) -> dict[str, int]:
+    """Return, for each step, how many of these operations had an error there, after which it was tried again."""
+    steps = (step for row in rows for step in row.steps if step.get("tries"))
+    return dict(sorted(Counter(str(step["name"]) for step in steps).items()))
 
 
 def _counted(rows: Any, name: str) -> dict[str, int]:

@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from scripts.chaos.officer import Officer
+
 # Who asks.
 OWNER, OPERATOR, ATTESTOR = "owner", "operator", "attestor"
 
 
 class Reader(Protocol):
     project: str
+    officer: Officer
 
     def listed(self, path: str, *, by: str = OWNER) -> list[dict[str, Any]]: ...
 
-    def get(self, path: str, *, by: str = OWNER) -> Any:
+    def get(self, path: str, *, by: str = OWNER, **query: str) -> Any:
         """Return the document; None if it does not exist."""
 
     def asked(self, path: str, body: dict[str, Any], *, by: str = OWNER) -> dict[str, Any] | None:

@@ -5,15 +5,17 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections import Counter
 from contextlib import closing
 from typing import Any
 
 from bench.common import print_progress
 from scripts.api import Api
-from scripts.chaos import acts, planned, strikes
+from scripts.chaos import acts, plan_acts, planned, strikes
 from scripts.chaos.follower import Follower
 from scripts.chaos.monkey import Monkey
+from scripts.chaos.officer import Officer
 from scripts.chaos.recovery_operator import RecoveryOperator
 from scripts.chaos.schedule import Length, schedule
 from scripts.chaos.supervisor import Supervisor
@@ -32,7 +34,8 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
     weights = {name: kind.weight for name, kind in acts.ACTS.items()}
     plan = schedule(seed, length, users=USERS, acts=weights, strikes=strikes.possible(world))
     tokens = {planned.OWNER: world.token, planned.OPERATOR: world.operator, planned.ATTESTOR: world.attestor.secret}
-    with closing(ChaosClient(world.stack.url, tokens, PROJECT)) as client:
+    officer = Officer(world.stack.officer_key)
+    with closing(ChaosClient(world.stack.url, tokens, PROJECT, officer)) as client:
         keeper = Supervisor(world)
         users, monkey, rounds = Users(client), Monkey(world, keeper), RecoveryOperator(world.attestor, keeper, client)
         follower = Follower(world.stack.stream_url, world.token)
@@ -49,10 +52,8 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
                 or_else=lambda: f"nodes that were lost: {rounds.cases}; all processes run: {keeper.all_up()}",
             )
             users.wait(CALM_LIMIT_S)
-            _end_drains(client)
-            judged = _judge(world, users, "--evidence")
-            _delete_everything(world, users)
-            emptied = _judge(world, users, "--empty")
+            _restore(client)
+            judged = _judge_twice(world, users)
             gaps = follower.findings(world)
         finally:
             users.is_over.set()
@@ -62,7 +63,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             follower.stop()
             for thread in at_work:  # not for who listens: it may wait long for a word of the stream
                 thread.join()
-    findings = [*client.findings, *keeper.findings, *rounds.findings, *judged["findings"], *emptied["findings"], *gaps]
+    findings = [*client.findings, *keeper.findings, *rounds.findings, *judged["findings"], *gaps]
     return {
         "seed": seed,
         "nodes": len(world.cloud.zones),
@@ -88,6 +89,11 @@ def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
     striking.join()
 
 
+def _restore(client: ChaosClient) -> None:
+    _end_drift(client)
+    _end_drains(client)
+
+
 def _end_drains(client: ChaosClient) -> None:
     """End all drains: cancel those in progress, and return all nodes to service."""
     for node in client.listed("/v1/nodes", by=planned.OPERATOR):
@@ -97,6 +103,12 @@ def _end_drains(client: ChaosClient) -> None:
         if node["duty"] != "in-service":
             verb = "return" if node["duty"] == "maintenance" else "uncordon"
             client.asked(f"{path}/actions/{verb}", {}, by=planned.OPERATOR)
+
+
+def _end_drift(client: ChaosClient) -> None:
+    """State facts by which the policy admits all zones again."""
+    for request in plan_acts.recoveries(client):
+        client.send_planned(request, str(uuid.uuid4()))
 
 
 def _requests(users: Users) -> dict[str, Any]:
@@ -109,6 +121,13 @@ def _requests(users: Users) -> dict[str, Any]:
         "by_kind": dict(sorted(kinds.items())),
         "longest_s": longest_s,
     }
+
+
+def _judge_twice(world: World, users: Users) -> dict[str, Any]:
+    """Judge the cloud as it is, and again when everything has been deleted; the figures are those of the first time."""
+    judged = _judge(world, users, "--evidence")
+    _delete_everything(world, users)
+    return {**judged, "findings": [*judged["findings"], *_judge(world, users, "--empty")["findings"]]}
 
 
 def _judge(world: World, users: Users, *options: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from scripts.chaos import acts, planned
+from scripts.chaos.officer import Officer
 from scripts.chaos.schedule import Act
 
 # The longest that the API may be away: the longest strike, and what it takes to start on a busy machine.
@@ -61,8 +62,9 @@ class ChaosClient:
     `findings`: violations.
     """
 
-    def __init__(self, url: str, tokens: Mapping[str, str], project: str) -> None:
+    def __init__(self, url: str, tokens: Mapping[str, str], project: str, officer: Officer) -> None:
         self.project = f"/v1/projects/{project}"
+        self.officer = officer
         self.authorization = {who: {"Authorization": f"Bearer {token}"} for who, token in tokens.items()}
         self.http = httpx.Client(base_url=url, timeout=TRY_LIMIT_S, limits=httpx.Limits(max_connections=64))
         self.findings: list[str] = []

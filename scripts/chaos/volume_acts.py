@@ -6,7 +6,9 @@ from typing import Any
 from scripts.chaos.planned import PlannedRequest, Scene, in_state
 from scripts.chaos.volume_types import PLACES, ZONE
 
-MOVE = "volume.move"
+MOVE, RELOCATE = "volume.move", "volume.relocate"
+# Number of volumes that are checked for one that can be relocated.
+MOST_PLANS = 4
 LIVE = ("pending", "running")  # an operation that is being undone is cancelled already, or has failed
 
 
@@ -34,10 +36,27 @@ def retype(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     return _retype(volume, dice.choice(here), kind="volume.retype")
 
 
+def relocate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
+    """Relocate a detached volume, after a preview, to a zone that admits it.
+
+    It may have been attached or moved since the preview: then the request is refused.
+    """
+    detached = sorted(in_state(scene.volumes, "available"), key=lambda each: str(each["id"]))
+    on_nodes = [each for each in detached if each["volume_type"] in PLACES[0]]
+    for each in dice.sample(on_nodes, min(len(on_nodes), MOST_PLANS)):
+        path = f"volumes/{each['id']}"
+        plan = scene.reader.get(f"{path}/relocation-plan")
+        admitted = [zone["zone"] for zone in plan["zones"] if zone["is_admitted"]] if plan else []
+        if admitted:
+            to = {"zone": dice.choice(sorted(admitted))}
+            return PlannedRequest("POST", f"{path}/actions/relocate", RELOCATE, to, resource=each["id"], then=to)
+    return None
+
+
 def cancel(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    """Cancel a move that is under way; begin one where there is none."""
-    operations = [each for each in in_state(scene.reader.listed("operations"), *LIVE) if each["kind"] == MOVE]
-    live = sorted(each["id"] for each in operations if each["cancellable"])
+    """Cancel a move or relocation that is under way; begin one where there is none."""
+    operations = in_state(scene.reader.listed("operations"), *LIVE)
+    live = sorted(each["id"] for each in operations if each["kind"] in (MOVE, RELOCATE) and each["cancellable"])
     if not live:
         return move(scene, dice)
     return PlannedRequest("POST", f"operations/{dice.choice(live)}/actions/cancel", "operation.cancel", {})
