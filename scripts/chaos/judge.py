@@ -112,6 +112,7 @@ def figures() -> dict[str, Any]:
         "relocations_with_errors": _with_errors(rows.filter(kind__endswith=".relocate")),
         "plans": _counted(RemediationPlan.objects.all(), "state"),
         "plan_items": _counted(RemediationItem.objects.all(), "state"),
+        "plan_reasons": _counted(RemediationItem.objects.exclude(reason=None), "reason__code"),
         "plan_operations": _counted(rows.filter(pk__in=plan_checks.begun_by_plans()), "state"),
         "online_volume_moves": _counted(VolumeMove.objects.filter(is_online=True), "state"),
         "images": _counted(Image.objects.exclude(project=None), "state"),
