@@ -6,7 +6,7 @@ port neither send nor receive before it has the documents of all the port's grou
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from andromede_core.documents.signed import read
+from controlplane.kernel.prepared_queries import AnyOf, Prepared, preparing_cursor
 from controlplane.kernel.wakeups import send_wakeup
 from controlplane.network import port_rules_content as content
 from controlplane.network.models import Port, PortBinding, PortRulesDocument
@@ -54,7 +55,7 @@ def port_documents(port: Port, node: Node) -> PortDocuments:
         if port.is_filtered:
             raise NodeOutdated(cause="no security groups", status=FILTERS)
         return PortDocuments()
-    documents = _current_documents(port, node)
+    documents = _current_documents(port, node, content.groups_for(port.pk))
     if documents is None:
         send_wakeup(SIGN_PORT, [str(port.pk), node.zone_id])
         documents = _await_documents(port, node)
@@ -99,17 +100,31 @@ def is_listed(payload: Mapping[str, Any], port: Port, node_id: UUID, facts: Port
     return listed
 
 
-def _current_documents(port: Port, node: Node) -> PortDocuments | None:
-    """Return the documents if they have this port on this node; the reconciler sends later changes."""
-    needed = content.groups_for(port.pk)
-    condition = Q(network=port.network_id) | Q(group__in=list(needed))
-    rows = list(PortRulesDocument.objects.filter(condition, zone=node.zone_id).exclude(version=0).order_by("group"))
+DOCUMENTS = Prepared(
+    lambda network, groups, zone: PortRulesDocument.objects.filter(
+        Q(network_id=network) | Q(AnyOf("group_id", groups)), zone_id=zone, version__gt=0
+    )
+)
+VERSIONS = """
+SELECT id, version FROM network_portrulesdocument WHERE (network_id = %s OR group_id = ANY(%s)) AND zone_id = %s
+"""
+
+
+def _current_documents(port: Port, node: Node, needed: Sequence[UUID]) -> PortDocuments | None:
+    """Return the documents if they have this port on this node; the reconciler sends later changes.
+
+    `needed`: ids of the groups that the node needs for the port.
+    """
     trusted = trusted_keys()
+    rows = DOCUMENTS.rows(port.network_id, needed, node.zone_id)
     by_group = {row.group_id: row for row in rows if row.key_id in trusted}
     if {None, *needed} - set(by_group):
         return None
+    ports = _payload(by_group[None])
+    if str(port.pk) not in ports["ports"]:
+        return None
     facts = content.port_facts([port.pk])[port.pk]
-    if not is_listed(_payload(by_group[None]), port, node.pk, facts):
+    if not is_listed(ports, port, node.pk, facts):
         return None
     addresses = {str(address) for address in facts.addresses}
     for group in facts.groups:
@@ -123,9 +138,22 @@ def _payload(row: PortRulesDocument) -> Mapping[str, Any]:
 
 
 def _await_documents(port: Port, node: Node) -> PortDocuments:
-    until = time.monotonic() + PATIENCE_S
-    while (documents := _current_documents(port, node)) is None:
-        if time.monotonic() >= until:
+    """Read the documents again whenever the version of one of them has changed, and when the wait is over."""
+    until, read_versions = time.monotonic() + PATIENCE_S, None
+    while True:
+        is_over = time.monotonic() >= until
+        needed = content.groups_for(port.pk)
+        versions = _versions(port.network_id, needed, node.zone_id)
+        if versions != read_versions or is_over:
+            documents, read_versions = _current_documents(port, node, needed), versions
+            if documents is not None:
+                return documents
+        if is_over:
             raise SignerSilent(process="signer")
         time.sleep(POLL_S)
-    return documents
+
+
+def _versions(network_id: UUID, groups: Sequence[UUID], zone: str) -> list[tuple[UUID, int]]:
+    with preparing_cursor() as cursor:
+        cursor.execute(VERSIONS, [network_id, groups, zone])
+        return sorted(cursor.fetchall())

@@ -16,6 +16,7 @@ from andromede_core.permits import security_group
 from andromede_core.permits.dhcp_options import NO_OPTIONS, DhcpOptions, StaticRoute
 from andromede_core.permits.network_ports import ListedPort, ListedSubnet
 from andromede_core.permits.security_group import FAMILIES, Rule
+from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.network.dhcp_options import DHCP_OPTIONS
 from controlplane.network.models import (
     AllowedAddress,
@@ -211,7 +212,7 @@ def needed_documents() -> set[DocumentKey]:
 
 def groups_for(port_id: UUID) -> list[UUID]:
     """Return the groups that a node needs for the port: its own, and those that their rules name."""
-    with connection.cursor() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(GROUPS_FOR, {"port": port_id})
         return [group for (group,) in cursor.fetchall()]
 

@@ -139,12 +139,17 @@ def _sign(key: DocumentKey) -> int:
 
 
 def _locked_row(key: DocumentKey) -> PortRulesDocument | None:
-    """Return the document's row, locked; None if its network or group is deleted."""
-    if key.network is not None and not Network.objects.filter(pk=key.network).exists():
-        return None
-    if key.group is not None and not SecurityGroup.objects.filter(pk=key.group).exists():
-        return None
+    """Return the document's row, locked, and made if there is none; None if its network or group is deleted."""
     fields = {"network_id": key.network, "group_id": key.group, "zone_id": key.zone}
-    PortRulesDocument.objects.bulk_create([PortRulesDocument(**fields)], ignore_conflicts=True)
     locked = PortRulesDocument.objects.select_for_update(of=("self",)).select_related("group").defer("document")
-    return locked.get(**fields)
+    row = locked.filter(**fields).first()
+    if row is None and _subject_exists(key):
+        PortRulesDocument.objects.bulk_create([PortRulesDocument(**fields)], ignore_conflicts=True)
+        row = locked.get(**fields)
+    return row
+
+
+def _subject_exists(key: DocumentKey) -> bool:
+    if key.network is not None:
+        return Network.objects.filter(pk=key.network).exists()
+    return SecurityGroup.objects.filter(pk=key.group).exists()

@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from andromede_core.documents.signed import read
 from andromede_core.permits import network_ports, security_group
@@ -370,6 +372,17 @@ def test_unchanged_documents_need_no_signer(cloud: Cloud, monkeypatch: pytest.Mo
     PortAddress.objects.filter(port=port).update(ip="10.10.0.77")
     with pytest.raises(SignerSilent):
         port_rules.port_documents(fresh(port), cloud.machine.row)
+
+
+def test_wait_for_the_signer_reads_only_versions(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = on(cloud, cloud.machine, "one")
+    monkeypatch.setattr(wakeups, "current_app", Signer(*UNREAD))
+    monkeypatch.setattr(port_rules, "PATIENCE_S", 0.1)
+    PortAddress.objects.filter(port=port).update(ip="10.10.0.77")
+    with CaptureQueriesContext(connection) as captured, pytest.raises(SignerSilent):
+        port_rules.port_documents(fresh(port), cloud.machine.row)
+    reads = [query for query in captured.captured_queries if 'FROM "network_portaddress"' in str(query["sql"])]
+    assert len(reads) == 3, "before the wait, at its beginning and at its end"
 
 
 def test_documents_signed_by_an_untrusted_key_are_re_signed(cloud: Cloud) -> None:
