@@ -67,7 +67,7 @@ OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 10_000),  # finds out about vanished watchers
     ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),  # lets callers do the same
+    ("grpc.http2.min_ping_interval_without_data_ms", 4_000),  # lets callers do the same
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.so_reuseport", 0),  # a second agent on the port must fail, not share it
 )

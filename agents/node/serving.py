@@ -17,7 +17,7 @@ MAX_MESSAGE_BYTES = 16 * 2**20
 # Of agents that are called one call at a time: announcers (the largest document has some 6 MiB) and storage agents.
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
     ("grpc.so_reuseport", 0),  # a second agent on the port must fail, not share it
 )
 
