@@ -263,15 +263,6 @@ class PortNotAttached(Conflict):
     detail = "No instance has the port {name!r}."
 
 
-class PortNotGivenBack(Conflict):
-    code = "compute.port.not_given_back"
-    title = "Port not reattached"
-    detail = (
-        "The detachment was cancelled, but the port cannot be attached to the instance again: it is detached. The "
-        "port's last_error has the reason."
-    )
-
-
 class TooManyPorts(Unprocessable):
     code = "compute.port.too_many"
     title = "Too many ports"

@@ -4,10 +4,9 @@ The port is ensured on the node before the guest gets its card, and removed ther
 back uses the next generation: a worker that slept is outdated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from controlplane.compute.errors import PortNotGivenBack
 from controlplane.compute.models import Instance
 from controlplane.compute.port_attachments import raise_generations
 from controlplane.kernel import clock
@@ -44,12 +43,9 @@ def detach_finish(operation: Operation) -> None:
 
 
 def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
-    """Record that the port is detached where the guest did not get it again; the operation's error states it."""
-    port = _port(operation)
-    if port.last_error is None or _instance(operation).is_deleting:
-        return
-    port_release(port)
-    operation.error = PortNotGivenBack().as_document()
+    """Do nothing: the port stays attached, also where the node refuses to get it back, since the guest may still have
+    the card. The port's last_error has the refusal.
+    """
 
 
 def ensure_port(operation: Operation) -> None:
@@ -77,27 +73,26 @@ def unplug(operation: Operation) -> None:
 
 def pull_out(operation: Operation) -> Effect | None:
     """Undo an attachment. If the node may not run the guest any more, it keeps the card."""
-    return _turn_back(operation, without=_port_id(operation))
+    return _turn_back(operation, unplug)
 
 
-def restore_port(operation: Operation) -> None:
+def restore_port(operation: Operation) -> Effect | None:
     """Undo the removal of the port: a new generation cancels it."""
-    if not _instance(operation).is_deleting:
-        _move_on(operation)
-        ensure_port(operation)
+    return _turn_back(operation, ensure_port)
 
 
 def restore_card(operation: Operation) -> Effect | None:
-    """Undo a detachment. If the node may not run the guest any more, the port is detached all the same."""
-    return _turn_back(operation, without=None)
+    """Undo a detachment. If the node may not run the guest any more, the card stays as it is there."""
+    return _turn_back(operation, plug)
 
 
-def _turn_back(operation: Operation, *, without: UUID | None) -> Effect | None:
+def _turn_back(operation: Operation, call: Callable[[Operation], None]) -> Effect | None:
+    """Call the node with the next generation; a refusal is the port's last_error."""
     if _instance(operation).is_deleting:
         return None
     _move_on(operation)
     try:
-        _send(operation, without=without)
+        call(operation)
     except CloudError as exc:
         if exc.retryable:
             raise

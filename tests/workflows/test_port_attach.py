@@ -22,10 +22,12 @@ from controlplane.operations.models import Operation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import quota_drift
 from controlplane.workflows.registry import WORKFLOWS
+from tests.services.policies import in_zones, ruled
 from tests.workflows.helpers import (
     altered,
     ask_instance,
     assert_clean_slate,
+    cancel,
     done,
     explode,
     fresh,
@@ -35,7 +37,7 @@ from tests.workflows.helpers import (
     run_on,
     then,
 )
-from tests.world import Cloud, run
+from tests.world import Cloud, run, run_next_attempt
 
 
 def attach(cloud: Cloud, port: Port, instance: Instance) -> Operation:
@@ -177,3 +179,24 @@ def test_free_port_is_no_orphan(cloud: Cloud) -> None:
     port = make_port(cloud)
     Port.objects.filter(pk=port.pk).update(updated_at=clock.now() - timedelta(hours=1))
     assert list(ports_without_instance()) == []
+
+
+@pytest.mark.parametrize("interrupted", ["unplug", "remove-port"])
+def test_port_stays_attached_if_its_cancelled_detachment_is_refused(cloud: Cloud, interrupted: str) -> None:
+    """Its guest may still have the card: whoever got the port next would share its addresses."""
+    instance, port = make_instance(cloud), make_port(cloud)
+    done(attach(cloud, port, instance))
+
+    def refuse(operation: Operation) -> None:
+        ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
+        cancel(cloud)(operation)
+        explode(operation)
+
+    operation = run_on(detach(cloud, port), altered(WORKFLOWS["port.detach"], interrupted, then(refuse)))
+    run_next_attempt(operation)
+    assert (operation.state, operation.error["code"]) == ("cancelled", "operation.cancelled")
+    assert (fresh(port).instance_id, fresh(port).last_error["code"]) == (instance.pk, "policy_unsatisfiable")
+    assert PortBinding.objects.get(port=port).node_id == instance.node_id
+    done(instance_delete(cloud.tenant.actor, fresh(instance)))
+    port_delete(cloud.tenant.actor, fresh(port))
+    assert_clean_slate(cloud)
