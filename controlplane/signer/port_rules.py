@@ -152,4 +152,4 @@ def _locked_row(key: DocumentKey) -> PortRulesDocument | None:
 def _subject_exists(key: DocumentKey) -> bool:
     if key.network is not None:
         return Network.objects.filter(pk=key.network).exists()
-    return SecurityGroup.objects.filter(pk=key.group).exists()
+    return key.group is not None and SecurityGroup.objects.filter(pk=key.group).exists()

@@ -124,8 +124,13 @@ def _requests(users: Users) -> dict[str, Any]:
 
 
 def _judge_twice(world: World, users: Users) -> dict[str, Any]:
-    """Judge the cloud as it is, and again when everything has been deleted; the figures are those of the first time."""
+    """Judge the cloud as it is, and again when everything has been deleted; the figures are those of the first time.
+
+    After a finding nothing is deleted: what is not well may refuse its deletion, and stays to be looked at.
+    """
     judged = _judge(world, users, "--evidence")
+    if judged["findings"]:
+        return judged
     _delete_everything(world, users)
     return {**judged, "findings": [*judged["findings"], *_judge(world, users, "--empty")["findings"]]}
 

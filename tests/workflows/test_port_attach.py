@@ -183,7 +183,7 @@ def test_free_port_is_no_orphan(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("interrupted", ["unplug", "remove-port"])
 def test_port_stays_attached_if_its_cancelled_detachment_is_refused(cloud: Cloud, interrupted: str) -> None:
-    """Its guest may still have the card: whoever got the port next would share its addresses."""
+    """Its guest may still have the card: the next instance with the port would share its addresses."""
     instance, port = make_instance(cloud), make_port(cloud)
     done(attach(cloud, port, instance))
 
