@@ -30,6 +30,7 @@ from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.models import Port
 from controlplane.network.port_specs import port_spec
 from controlplane.nodes import agent_client, selectors
+from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.nodes.errors import NodeAbandoned, NodeFailed, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import AUTO_CONVERGE
 from controlplane.operations import leases
@@ -309,25 +310,48 @@ def _is_there(migration: Migration) -> bool:
 def confirm_arrival(operation: Operation) -> Effect:
     """Confirm the guest to the destination, and write the rows.
 
-    The guest is there in any case: data that policies no longer admit there drifts. `move` succeeds only when the
-    source has released the guest for good, so the destination may start a guest that it has lost since from its disks.
+    `move` succeeds only when the source has released the guest for good, so the destination may start a guest that it
+    has lost since from its disks.
     """
     migration = migration_of(operation)
     try:
-        authorization = step_permits.for_arrival(operation, migration)
-        power = node_steps.power_of(migration.instance)
-        node_steps.ensure_instance(
-            authorization, migration.instance, power=power, generation=migration.generation, has_left=True
-        )
+        try:
+            _send_arrived(step_permits.for_arrival(operation, migration), migration)
+        except CloudError as exc:
+            if not _is_refused(exc):
+                raise
+            log.warning("instance %s migrated to a node that no longer admits it: %s", migration.instance_id, exc)
+            _send_drifted(migration)
     except GONE:
         if _is_awaited(operation, migration):
             raise
-    except CloudError as exc:
-        is_refusal = not exc.retryable and not isinstance(exc, NodeRefused)
-        if not is_refusal and not str(exc.facts.get("agent_code")).startswith(step_permits.PERMIT_REFUSED):
-            raise
-        log.warning("instance %s migrated to a node that no longer admits it: %s", migration.instance_id, exc)
     return partial(_arrive, migration)
+
+
+def _send_arrived(authorization: CallAuthorization, migration: Migration) -> None:
+    instance, power = migration.instance, node_steps.power_of(migration.instance)
+    node_steps.ensure_instance(authorization, instance, power=power, generation=migration.generation, has_left=True)
+
+
+def _send_drifted(migration: Migration) -> None:
+    """Let the destination adopt a guest that policies admit there no more: the guest is there all the same, and drifts.
+
+    The node adopts the guest under the permit of its arrival, and refuses the call if the guest has been lost since,
+    was adopted already, or if its agent is of an earlier release.
+    """
+    try:
+        _send_arrived(placement.call_authorization(migration.pk), migration)
+    except CloudError as exc:
+        if not _is_refused(exc):
+            raise
+        log.warning("node of instance %s has not adopted it: %s", migration.instance_id, exc)
+
+
+def _is_refused(error: CloudError) -> bool:
+    """Tell if placement, the signer or the agent refuses the permit."""
+    if str(error.facts.get("agent_code")).startswith(step_permits.PERMIT_REFUSED):
+        return True
+    return not error.retryable and not isinstance(error, (NodeRefused, NodeAbandoned))
 
 
 def _is_awaited(operation: Operation, migration: Migration) -> bool:

@@ -58,6 +58,17 @@ def test_stopped_guest_moves_without_running(still: Pair) -> None:
     assert (come.subject, come.power) == (specs.subject(still.spec.subject.id, 2), pb.POWER_OFF)
     assert still.adopt().power == pb.POWER_OFF
     assert still.destination.fake.guests[still.guest_id].starts == 0
+
+
+def test_stopped_guest_is_adopted_without_a_permit(still: Pair) -> None:
+    still.end_of(begun_off(still))
+    wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")
+    request = pb.EnsureInstanceRequest(has_left_source=True)
+    request.MergeFrom(still.spec)
+    request.subject.generation = 2
+    assert still.destination.stub.bare.EnsureInstance(request).power == pb.POWER_OFF
+    assert receipt_events(still, still.destination) == [("arrival", "opened"), ("arrival", "closed")]
+    assert still.destination.fake.guests[still.guest_id].starts == 0
     still.spec.power = pb.POWER_RUNNING
     assert still.adopt(3).power == pb.POWER_RUNNING
     assert still.destination.fake.guests[still.guest_id].starts == 1

@@ -30,6 +30,7 @@ from agents.node.services import (
 )
 from agents.node.services.consoles import Consoles
 from agents.node.services.freezes import Freezes
+from agents.node.services.incoming import Arrived
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
 from agents.node.services.outgoing import OutgoingMigrations
@@ -195,6 +196,9 @@ class Servicer(agent_pb2_grpc.AgentServicer):
             stop = instances.stopped(self._node, subject.id, spec)
             if stop is not None:
                 return encoding.instance(self._stop(self._bounded(request.subject), stop))
+            arrived = incoming.arrived(self._node, subject)
+            if arrived is not None:
+                return encoding.instance(self._adopt(self._bounded(request.subject), arrived))
         action = permit_actions.instance(subject, spec, attached=instances.attached(self._node, subject.id))
         permit = self._admit(action, request)
         if spec.power is not Power.RUNNING:
@@ -204,6 +208,19 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         )
         self._opened(permit, action, **_measured(spec, action, status))
         return encoding.instance(status)
+
+    def _adopt(self, subject: Subject, arrived: Arrived) -> InstanceStatus:
+        """Adopt a guest as it has arrived, under the permit of its arrival."""
+        self._node.lease.check()
+        if arrived.spec.power is not Power.RUNNING:
+            return self._stop(subject, arrived.spec, has_left=True)
+        attached = instances.attached(self._node, subject.id)
+        action = permit_actions.instance(subject, arrived.spec, attached=attached)
+        opening = Opening(action.kind, action.id, arrived.jti, action.generation)
+        self._permits.receipts.begin(opening)
+        status = instances.ensure(self._node, subject, arrived.spec, has_left=True)
+        self._permits.receipts.opened(opening, _measured(arrived.spec, action, status))
+        return status
 
     def _stop(self, subject: Subject, spec: InstanceSpec, *, has_left: bool = False) -> InstanceStatus:
         status = instances.ensure(self._node, subject, spec, has_left=has_left)

@@ -1,6 +1,6 @@
 """Incoming migrations: make ready for a guest of another node, running or off.
 
-The guest becomes this node's when an EnsureInstance adopts it.
+The guest becomes this node's when an EnsureInstance adopts it: under a permit, or under that of its arrival.
 """
 
 import logging
@@ -12,7 +12,7 @@ from agents.node.adapters.interfaces import GuestSpec, Power
 from agents.node.context import Node
 from agents.node.errors import AdapterError, Conflict, GuestArrived, NotMigratable
 from agents.node.services import instances, metadata, migration_state, ports, volumes
-from agents.node.specs import IncomingSpec, Subject
+from agents.node.specs import IncomingSpec, InstanceSpec, Subject
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,14 @@ class IncomingStatus:
     generation: int
     uri: str
     cpu_model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A guest that is here and not adopted yet. `jti`: of the permit under which it came."""
+
+    spec: InstanceSpec
+    jti: str
 
 
 def ensure(node: Node, subject: Subject, spec: IncomingSpec, *, permitted_until: datetime) -> IncomingStatus:
@@ -53,6 +61,19 @@ def ensure(node: Node, subject: Subject, spec: IncomingSpec, *, permitted_until:
         uri = _expect(node, guest, spec, permitted_until)
         node.state_store.arrivals.confirm(subject.id)
     return IncomingStatus(subject.id, subject.generation, uri, node.adapters.hypervisor.host().cpu_model)
+
+
+def arrived(node: Node, subject: Subject) -> Arrived | None:
+    """Return the guest of that generation that its source has handed over; None if it is not here, or adopted already.
+
+    Its adoption as it came gives the node nothing new, so that it needs no other permit.
+    """
+    entry = node.state_store.arrivals.get(subject.id)
+    opening = node.permits.receipts.opening("arrival", subject.id)
+    if entry is None or opening is None or not entry.is_wanted or entry.generation != subject.generation:
+        return None
+    is_here = migration_state.is_handed_over(entry.spec, node.adapters.hypervisor.state(subject.id))
+    return Arrived(entry.spec.instance, opening.jti) if is_here else None
 
 
 def remove(node: Node, subject: Subject) -> bool:
