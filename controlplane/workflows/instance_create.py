@@ -162,14 +162,15 @@ def allocate(operation: Operation) -> Effect:
 
 
 def release_allocation(operation: Operation) -> Effect:
-    """Release the allocation. Volumes of pools that were to be attached stay on the node that has them now, and those
+    """Release the allocation. Volumes of pools that were to be attached stay open on the instance's node, and those
     that were to be made have no place again, and no data: not even what a worker of the release before has left.
     """
     instance = _instance(operation)
+    authorize = partial(step_permits.for_instance, operation, instance)
     volumes = _volumes(instance).exclude(pk=operation.args.get("root_volume"))
     brought = volumes.filter(is_unbound=False).exclude(pool=None)
     return node_steps.combine_effects(
-        *map(node_steps.follow_allocation, brought),
+        *map(partial(node_steps.finish_opening, authorize), brought),
         *(_unbind(volume) for volume in volumes.filter(is_unbound=True)),
         lambda: _set_node(instance, None, None),
         lambda: placement.release_allocation(instance.pk),

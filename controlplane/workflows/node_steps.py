@@ -1,6 +1,7 @@
 """Steps on nodes that several workflows share: rows turned into specs, and removals that outlive their node."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
@@ -14,6 +15,7 @@ from controlplane.compute import user_data
 from controlplane.compute.migration import is_off
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.kernel.units import GIB
 from controlplane.network import port_rules, segments
@@ -32,6 +34,8 @@ from controlplane.storage_clusters.errors import StorageClusterRefused
 from controlplane.workflows import cluster_disks, image_transfer
 from controlplane.workflows.step_permits import using_permit
 from controlplane.workflows.workflow_types import Effect
+
+log = logging.getLogger(__name__)
 
 # The agent's code for a missing resource (agents/node/errors.py).
 NOT_ON_NODE = "agent.not_found"
@@ -235,6 +239,25 @@ def open_shared_volume(authorization: CallAuthorization, volume: Volume) -> Effe
     disk = disk_of(volume)
     fence_disk(volume.node, disk)
     open_disk(authorization, disk)
+    return follow_allocation(volume)
+
+
+def finish_opening(authorize: Callable[[], CallAuthorization], volume: Volume) -> Effect | None:
+    """Open a volume of a pool where its allocation is, in the undo of a step that was to do so, or follow the
+    allocation if it cannot be opened there.
+
+    The volume stays open on one node or the other, so that its residency has no gap.
+    """
+    here = placement.call_authorization(volume.pk).node
+    if volume.node_id == here.pk:
+        return None
+    try:
+        return open_shared_volume(authorize(), volume)
+    except CloudError as exc:
+        is_lost = isinstance(exc, NodeUnreachable) and not selectors.is_reachable(here.pk)
+        if exc.retryable and not is_lost:
+            raise
+        log.warning("volume %s is not open on its node %s: %s", volume.pk, here.pk, exc)
     return follow_allocation(volume)
 
 

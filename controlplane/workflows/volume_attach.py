@@ -25,7 +25,7 @@ from controlplane.workflows.workflow_types import Effect, Step, Workflow
 def attach_steps(operation: Operation) -> Sequence[Step]:
     """Return the steps. The first use of a volume that has no place yet makes it first, where the instance is."""
     made = volume_create.making_steps() if operation.args.get("is_first_use") else ()
-    brought = (Step("bring", open_shared_volume, undo=stay_there),) if operation.args.get("is_brought") else ()
+    brought = (Step("bring", open_shared_volume, undo=finish_opening),) if operation.args.get("is_brought") else ()
     return (*made, *brought, Step("plug", plug, undo=pull_out))
 
 
@@ -73,8 +73,9 @@ def open_shared_volume(operation: Operation) -> Effect | None:
     return node_steps.open_shared_volume(step_permits.for_attachment(operation, attachment), volume)
 
 
-def stay_there(operation: Operation) -> Effect | None:
-    return node_steps.follow_allocation(_attachment(operation).volume)
+def finish_opening(operation: Operation) -> Effect | None:
+    attachment = _attachment(operation)
+    return node_steps.finish_opening(partial(step_permits.for_attachment, operation, attachment), attachment.volume)
 
 
 def plug(operation: Operation) -> None:

@@ -13,6 +13,8 @@ from django.db.models import Sum
 from agents.node.adapters import pools
 from agents.node.adapters.pools import Pools
 from agents.node.errors import AdapterError
+from controlplane.audit.residency import Interval
+from controlplane.audit.selectors import residency_of
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.errors import PoolElsewhere, VolumeElsewhere
 from controlplane.compute.migration import instance_migrate, migration_obstacles
@@ -22,6 +24,7 @@ from controlplane.compute.resize import instance_resize
 from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.units import GIB
+from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, Pool
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import InsufficientCapacity, NoPlace
@@ -29,10 +32,14 @@ from controlplane.placement.models import Allocation
 from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
+from controlplane.workflows import node_steps
+from controlplane.workflows.node_steps import Disk
 from controlplane.workflows.registry import WORKFLOWS
+from controlplane.workflows.workflow_types import Effect
 from tests.nightly import one_of, thinned
 from tests.workflows import shared_pool
 from tests.workflows.helpers import (
+    Broken,
     Killed,
     altered,
     delete_everything,
@@ -371,6 +378,74 @@ def test_failed_attachment_leaves_an_attachable_pool_volume(shared: Shared, step
         shared.attach(instance, fresh(volume))
         assert fresh(volume).node_id == instance.node_id
         done(volume_detach(actor, instance.attachment_set.get(volume=volume)))
+
+
+@pytest.mark.parametrize("kind", ["volume.attach", "instance.create"])
+def test_undone_opening_leaves_no_gap_in_the_residency(
+    shared: Shared, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The former node has closed the volume, and the new one has not opened it yet: its opening is finished."""
+    volume = shared.volume(host=shared.here.row.name)
+    if kind == "volume.attach":
+        instance = shared.instance(host="other")
+        _, operation = volume_attach(shared.cloud.tenant.actor, instance, volume=volume, is_read_only=False)
+    else:
+        _, operation = shared.ask(host="other", volumes=(volume,))
+    real, calls = node_steps.open_shared_volume, count()
+
+    def fail_once(authorization: CallAuthorization, volume: Volume) -> Effect | None:
+        if next(calls) == 0:
+            raise Broken()
+        return real(authorization, volume)
+
+    monkeypatch.setattr(node_steps, "open_shared_volume", fail_once)
+    assert run_on(operation, undone_twice(WORKFLOWS[kind])).state == "failed"
+    assert next(calls) > 1, "it was opened in the undo"
+    assert fresh(volume).node == shared.other.row
+    assert str(volume.pk) in shared.held_by(shared.other) - shared.held_by(shared.here)
+    residency = open_residency(shared, volume)
+    assert [interval.node for interval in residency] == [str(shared.other.row.pk)]
+
+
+def test_undone_opening_follows_the_allocation_to_a_node_that_refuses_the_volume(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume, instance = shared.volume(host=shared.here.row.name), shared.instance(host="other")
+    _, operation = volume_attach(shared.cloud.tenant.actor, instance, volume=volume, is_read_only=False)
+    monkeypatch.setattr(node_steps, "open_disk", lambda *_: explode(operation))
+    assert run_on(operation, undone_twice(WORKFLOWS["volume.attach"])).state == "failed"
+    monkeypatch.undo()
+    assert (fresh(volume).node, fresh(volume).state) == (shared.other.row, "available")
+    assert str(volume.pk) not in shared.held_by(shared.here)
+    shared.attach(fresh(instance), fresh(volume))
+
+
+def test_undone_opening_does_not_wait_for_a_lost_node(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume, instance = shared.volume(host=shared.here.row.name), shared.instance(host="other")
+    _, operation = volume_attach(shared.cloud.tenant.actor, instance, volume=volume, is_read_only=False)
+    real, calls = node_steps.open_disk, count()
+
+    def lose_node(authorization: CallAuthorization, disk: Disk) -> None:
+        if next(calls) == 0:
+            shared.other.become_unreachable()
+            raise Broken()
+        real(authorization, disk)
+
+    monkeypatch.setattr(node_steps, "open_disk", lose_node)
+    assert run_on(operation).state == "failed"
+    assert (fresh(volume).node, next(calls)) == (shared.other.row, 2)
+    shared.other.come_back()
+    shared.attach(fresh(instance), fresh(volume))
+
+
+def open_residency(shared: Shared, volume: Volume) -> list[Interval]:
+    """Return the open intervals of a volume, in whose evidence there is no contradiction."""
+    for machine in (shared.here, shared.other):
+        machine.account()
+    found = residency_of(volume.pk)
+    assert not found.problems
+    assert {interval.state for interval in found.intervals} == {"proven"}
+    return [interval for interval in found.intervals if interval.end is None]
 
 
 def _die_and_follow(operation: Operation, step: str) -> None:
