@@ -30,6 +30,8 @@ from andromede_core.documents.parsing import instant
 State = Literal["claimed", "proven"]
 
 MOVES, EVACUATION = ("instance.migrate", "volume.move", "volume.relocate"), "instance.evacuate"
+# Under these a node opens an attached volume of a pool, and the node that had it open closes it then.
+REOPENINGS = ("volume.attach", "instance.create")
 SNAPSHOT, SNAPSHOT_TAKEN = "snapshot", "snapshot.create"
 ARRIVAL = "arrival"  # data of a guest that arrives before the guest runs there
 VOLUME_COPY = "volume-copy"  # data of a volume that moves, until it is the volume there
@@ -72,8 +74,9 @@ class Permit:
 
     `resource` is its subject; it may list other resources that the node gets under it. `disk`: the root disk of the
     guest, or the volume, that is its subject. `runs`: a guest may run under it. `is_move`: a migration, or the move of
-    a volume; the source has the data until it has arrived. `is_evacuation`: from a node that was fenced before this was
-    signed. `takes_snapshot`: a snapshot with the id of its subject may be taken under it.
+    a volume; the source has the data until it has arrived. `is_reopening`: an attachment; the node that had the volume
+    open closes it afterwards. `is_evacuation`: from a node that was fenced before this was signed. `takes_snapshot`: a
+    snapshot with the id of its subject may be taken under it.
     """
 
     jti: str
@@ -86,6 +89,7 @@ class Permit:
     disk: str
     runs: bool
     is_move: bool
+    is_reopening: bool
     is_evacuation: bool
     takes_snapshot: bool
 
@@ -190,12 +194,11 @@ def history(
     of_role = sorted((each for each in whole if role in (None, each.role)), key=_order)
     clipped = (_clip(each, start, end) for each in of_role)
     moves = {permit.jti for permit in evidence.permits.values() if permit.is_move}
-    single = {(each.role, each.disk) for each in of_role if each.role in SINGLE}
-    problems = [
-        problem
-        for role_of, disk in sorted(single)
-        for problem in _of_one([each for each in of_role if (each.role, each.disk) == (role_of, disk)], role_of, moves)
-    ]
+    reopenings = {permit.jti for permit in evidence.permits.values() if permit.is_reopening}
+    problems: list[Problem] = []
+    for role_of, disk in sorted({(each.role, each.disk) for each in of_role if each.role in SINGLE}):
+        of_one = [each for each in of_role if (each.role, each.disk) == (role_of, disk)]
+        problems += _of_one(of_one, role_of, moves, reopenings if disk == resource else ())
     relevant = tuple(each for each in problems if not _is_outside(each, start, end))
     return History(tuple(each for each in clipped if each is not None), relevant)
 
@@ -283,6 +286,7 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence, about: Collecti
         disk=disk if disk in about else "",
         runs=_text(body, "op") in RUNS,
         is_move=_text(body, "op") in MOVES,
+        is_reopening=_text(body, "op") in REOPENINGS,
         is_evacuation=_text(body, "op") == EVACUATION,
         takes_snapshot=_takes_snapshot(body, subject),
     )
@@ -500,7 +504,8 @@ def _openings(permit: Permit) -> Iterable[tuple[str, str, str]]:
 def _claim(permit: Permit, role: str, disk: str, evidence: Evidence) -> Interval:
     """Return the declared interval; it ends where a receipt shows the resource elsewhere, or gone from there."""
     alike = [each for each in evidence.receipts if (each.role, each.disk) == (role, disk)]
-    later = [each for each in alike if each.at > permit.not_before]
+    ending = [each for each in alike if each.is_opening or each.node in ("", permit.node)]
+    later = [each for each in ending if each.at > permit.not_before]
     return Interval(
         role=role,
         disk=disk,
@@ -545,10 +550,13 @@ def _is_outside(problem: Problem, start: datetime | None, end: datetime | None) 
     return is_before or (end is not None and problem.start >= end)
 
 
-def _of_one(intervals: Sequence[Interval], role: str, moves: Collection[str]) -> Iterable[Problem]:
+def _of_one(
+    intervals: Sequence[Interval], role: str, moves: Collection[str], reopenings: Collection[str]
+) -> Iterable[Problem]:
     """Find contradictions in the intervals of a guest or a disk, in order of time.
 
-    `moves`: permits of migrations from elsewhere.
+    `moves`: permits of migrations from elsewhere. `reopenings`: permits of attachments; the former node must have
+    closed the volume since.
     """
     if not intervals:
         return
@@ -556,7 +564,8 @@ def _of_one(intervals: Sequence[Interval], role: str, moves: Collection[str]) ->
     for following in intervals[1:]:
         if reach.end is None or following.start < reach.end:
             ends = [each.end for each in (reach, following) if each.end is not None]
-            if following.node != reach.node and following.permit not in moves:
+            has_moved = following.permit in moves or (following.permit in reopenings and reach.end is not None)
+            if following.node != reach.node and not has_moved:
                 yield Problem("overlap", role, following.start, min(ends) if ends else None)
         elif following.start > reach.end and role in LASTING:
             yield Problem("gap", role, reach.end, following.start)

@@ -152,6 +152,12 @@ def test_declared_interval_ends_at_a_later_receipt() -> None:
     ]
 
 
+def test_declared_interval_does_not_end_with_that_of_another_node() -> None:
+    records = [decision(), permit("p1", 0), receipt("opened", 0.5), permit("p2", 1, node="n2"), receipt("closed", 2)]
+    declared = ("n2", at(1), None, "claimed", True)
+    assert spans(history(records, RESOURCE)) == [("n1", at(0.5), at(2), "proven", True), declared]
+
+
 def test_permit_for_the_present_place_is_no_declaration() -> None:
     records = [decision(), permit("p1", 0), receipt("opened", 1), permit("p2", 2)]
     assert spans(history(records, RESOURCE)) == [("n1", at(1), None, "proven", True)]
@@ -216,6 +222,23 @@ def test_two_places_at_once_are_a_problem() -> None:
         receipt("closed", 3),
     ]
     assert history(records, RESOURCE, role="compute").problems == (Problem("overlap", "compute", at(2), at(3)),)
+
+
+def attached_elsewhere(*after: Record, op: str = "volume.attach") -> History:
+    """Return the history of a volume of a pool that another node has opened for its next guest."""
+    records = [decision(), permit("p1", 0), permit("p2", 1, node="n2", op=op), of_disk("opened", 1)]
+    return history([*records, of_disk("opened", 2, jti="p2", node="n2"), *after], DISK, role="storage")
+
+
+@pytest.mark.parametrize("op", ["volume.attach", "instance.create"])
+def test_volume_of_a_pool_is_opened_for_its_next_guest_before_its_former_node_closes_it(op: str) -> None:
+    residency = attached_elsewhere(of_disk("closed", 3), op=op)
+    assert [each.end for each in residency.intervals] == [at(3), None]
+    assert not residency.problems
+
+
+def test_former_node_that_does_not_close_a_volume_overlaps() -> None:
+    assert attached_elsewhere().problems == (Problem("overlap", "storage", at(2), None),)
 
 
 @pytest.mark.parametrize(("kind", "role"), [("instance", "compute"), ("volume", "storage")])
