@@ -108,6 +108,11 @@ def is_taken_for_a_stop(message: Any) -> bool:
     return isinstance(message, pb.EnsureInstanceRequest) and message.power in STOPS and message.subject.generation > 1
 
 
+def is_adoption(message: Any) -> bool:
+    """Without a permit, a guest that has arrived is adopted as it came: see test_adoption_without_permit.py."""
+    return isinstance(message, pb.EnsureInstanceRequest) and message.has_left_source
+
+
 @dataclass
 class Doubter:
     """Between the workflows and the agent: tries each call without its permit first, which the agent must refuse."""
@@ -133,7 +138,7 @@ class Doubter:
     def _doubt(self, name: str, message: Any) -> None:
         is_known = name == "EnsureDeparture" and any(before == name for before, _ in self.calls)
         self.calls.append((name, message))
-        if is_stop(message) or is_taken_for_a_stop(message) or is_known:
+        if is_stop(message) or is_taken_for_a_stop(message) or is_adoption(message) or is_known:
             return  # who asks how far a move is gives nothing
         bare = type(message)()
         bare.CopyFrom(message)
