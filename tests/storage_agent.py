@@ -211,7 +211,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         there.keys.setdefault(volume_id, set()).add(node_id)
         return self._answered(
             pb.VolumeKey(
-                client=f"v-{volume_id}.{node_id.hex[:12]}",
+                client=f"v-{volume_id}.{node_id.hex[-12:]}",
                 key=base64.b64encode(secrets.token_bytes(28)),
                 monitors=self.description.monitors,
                 pool=request.pool,

@@ -53,7 +53,7 @@ def opened(
     request.CopyFrom(volume)
     request.subject.generation, request.pool = generation, NAME
     request.size_bytes = size_mib * MIB or volume.size_bytes
-    client, plan = f"v-{name}.{node_id.hex[:12]}", cluster.plan
+    client, plan = f"v-{name}.{node_id.hex[-12:]}", cluster.plan
     assert plan is not None
     (entity,) = cluster.command(
         "auth get-or-create", entity=f"client.{client}", caps=["mon", "allow r", "osd", _osd_caps(cluster, name)]

@@ -158,7 +158,7 @@ def _migrate(here: LabAgent, there: LabAgent, cluster: CephCluster, root: pb.Ens
     there.restart_libvirtd()  # which forgets secrets
     wait_until(there.answers, what="the agent to find its libvirtd again")
     there.wait_for_power(guest.subject.id, pb.POWER_RUNNING)
-    client = f"v-{root.subject.id}.{there.node_id.hex[:12]}"
+    client = f"v-{root.subject.id}.{there.node_id.hex[-12:]}"
     name = f"andromede-{UUID(guest.subject.id)}"
     for options in ([], ["--inactive"]):
         assert client in there.node.exec(["virsh", "dumpxml", name, *options]).stdout

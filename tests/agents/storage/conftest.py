@@ -11,20 +11,20 @@ import pytest
 from agents.lab.ceph import CephCluster
 from agents.protocol import storage_pb2 as pb
 from tests import processes
-from tests.agents.storage.running import DESTINATION, SOURCE, StorageAgent
+from tests.agents.storage.running import DESTINATION, LATER, SOURCE, StorageAgent
 
 PROGRAM = Path(__file__).with_name("node_client.py")
 
 
 @pytest.fixture(scope="package")
 def storage(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAgent]:
-    """A storage agent that knows two nodes; tests share it, and leave its trust as it is.
+    """A storage agent that knows three nodes; tests share it, and leave its trust as it is.
 
     It ends with the tests of this folder: its rounds, five in a second, cost processor time.
     """
     agent = StorageAgent(tmp_path_factory.mktemp("storage") / "agent", ceph)
     with agent.serving():
-        agent.learn(SOURCE, DESTINATION)
+        agent.learn(SOURCE, DESTINATION, LATER)
         yield agent
 
 

@@ -28,6 +28,7 @@ from tests.pki import Issued, TestCA, issue_controlplane, issue_storage_agent, m
 
 STORAGE_ID = UUID("01980000-0000-7000-8000-0000000000cc")
 SOURCE, DESTINATION = str(NODE_ID), "01990000-0000-7000-8000-00000000a002"
+LATER = "01990000-0000-7000-8000-00000000a003"  # enrolled in the millisecond of the destination
 SIZE = 8 * MIB
 CLIENT = "andromede"
 

@@ -8,9 +8,10 @@ import pytest
 
 from agents.lab.ceph import POOL, CephCluster
 from agents.protocol import storage_pb2 as pb
+from agents.storage.key_names import KeyEnds
 from tests.agents.conftest import refusal
 from tests.agents.specs import new_id
-from tests.agents.storage.running import DESTINATION, SOURCE, StorageAgent, as_node, command
+from tests.agents.storage.running import DESTINATION, LATER, SOURCE, StorageAgent, as_node, as_worker, command
 from tests.permits import now
 
 FENCED = "ConnectionShutdown"
@@ -47,7 +48,7 @@ def test_key_opens_its_volume_and_nothing_else(storage: StorageAgent, ceph: Ceph
     with ceph.client() as admin, admin.open_ioctx(POOL) as ioctx, rbd.Image(ioctx, other, read_only=True) as image:
         data = f"rbd_data.{image.id()}.{0:016x}"
     key = storage.open(volume)
-    assert (key.client, key.pool, key.image) == (f"v-{volume}.{SOURCE.replace('-', '')[:12]}", POOL, volume)
+    assert (key.client, key.pool, key.image) == (f"v-{volume}.{SOURCE[-12:]}", POOL, volume)
     with as_node(ceph, key) as (client, ioctx):
         with rbd.Image(ioctx, volume) as image:
             image.write(b"a" * 512, 0)
@@ -90,6 +91,29 @@ def test_key_is_the_same_until_it_is_closed(storage: StorageAgent) -> None:
     assert not storage.close(volume).was_open, "closed twice"
     assert f"client.{first.client}" not in storage.entities()
     assert storage.open(volume).key != first.key
+
+
+def test_nodes_of_one_millisecond_have_keys_of_their_own(storage: StorageAgent) -> None:
+    volume = storage.made()
+    keys = [storage.open(volume, node) for node in (DESTINATION, LATER)]
+    assert keys[0].client != keys[1].client
+    storage.close(volume, DESTINATION)
+    assert storage.open(volume, LATER) == keys[1]
+
+
+def test_key_with_the_name_of_an_earlier_release_is_kept_until_it_is_closed(
+    storage: StorageAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agents.storage.worker import openings
+
+    volume, end = storage.made(), SOURCE.replace("-", "")[:12]
+    with monkeypatch.context() as patched, as_worker(storage.config.access) as cluster:
+        patched.setattr(openings, "key_ends", lambda node, pool_id: KeyEnds(end, end, end))
+        openings.open_volume(cluster, volume=volume, pool=POOL, node=SOURCE)
+    assert storage.open(volume).client == f"v-{volume}.{end}"
+    assert storage.close(volume).was_open
+    assert not any(volume in name for name in storage.entities())
+    assert storage.open(volume).client == f"v-{volume}.{SOURCE[-12:]}"
 
 
 def test_volume_that_does_not_exist_is_not_opened(storage: StorageAgent) -> None:
