@@ -122,6 +122,7 @@ class Authority:
     """Signs documents. `epoch` and `zone_facts` (attribute → value) are those of the next `trust` and of permits.
 
     `attachments`: instance → attachment → volume, since a permit to start a guest lists what is plugged into it.
+    `shared`: those of the volumes that guests of several nodes may have.
     """
 
     root: SigningKey = field(default_factory=lambda: SigningKey.ed25519("root-1"))
@@ -130,6 +131,7 @@ class Authority:
     epoch: int = 1
     zone_facts: dict[str, object] = field(default_factory=lambda: {"location.territory": "FR"})
     attachments: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    shared: set[str] = field(default_factory=set)
 
     # ---- what a node trusts
 
@@ -347,6 +349,8 @@ class PermittedStub:
     def EnsureAttachment(self, request: pb.EnsureAttachmentRequest, **options: object) -> pb.AttachmentState:
         done: pb.AttachmentState = self.bare.EnsureAttachment(self.permitted(request), **options)
         self.authority.attachments[request.instance_id][request.subject.id] = request.volume_id
+        if request.is_shared:
+            self.authority.shared.add(request.volume_id)
         return done
 
     def EnsureArrival(self, request: pb.EnsureArrivalRequest, **options: object) -> pb.ArrivalState:
@@ -356,6 +360,7 @@ class PermittedStub:
         done: pb.ArrivalState = self.bare.EnsureArrival(copy, **options)
         plugged = {each.subject.id: each.volume_id for each in request.plugged}
         self.authority.attachments[request.instance.subject.id].update(plugged)
+        self.authority.shared.update(each.volume_id for each in request.plugged if each.is_shared)
         return done
 
     def EnsureDeparture(self, request: pb.EnsureDepartureRequest, **options: object) -> pb.DepartureState:
@@ -406,6 +411,7 @@ class PermittedStub:
                 nics=tuple(guest.port_ids),
                 attachments=tuple(brought),
                 instances=(guest.subject.id,),
+                shared=tuple(each.volume_id for each in request.plugged if each.is_shared),
             )
             return "instance.migrate", contents
         own = (request.subject.id,)
@@ -417,7 +423,10 @@ class PermittedStub:
         if isinstance(request, pb.EnsurePortRequest):
             return "instance.create", Contents(nics=own, addresses=addresses_of(request))
         if isinstance(request, pb.EnsureAttachmentRequest):
-            return "volume.attach", Contents((request.volume_id,), attachments=own, instances=(request.instance_id,))
+            volumes = (request.volume_id,)
+            shared = volumes if request.is_shared else ()
+            contents = Contents(volumes, attachments=own, instances=(request.instance_id,), shared=shared)
+            return "volume.attach", contents
         if isinstance(request, pb.EnsureDepartureRequest):
             return "instance.migrate-out", Contents(instances=own)
         plugged = self.authority.attachments[request.subject.id]
@@ -426,6 +435,7 @@ class PermittedStub:
             nics=tuple(request.port_ids),
             attachments=tuple(plugged),
             instances=own,
+            shared=tuple(each for each in plugged.values() if each in self.authority.shared),
         )
         return "instance.start" if request.power == pb.POWER_RUNNING else "instance.resize", contents
 

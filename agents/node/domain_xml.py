@@ -66,10 +66,12 @@ def domain(guest: GuestSpec, *, virt_type: VirtType) -> str:
 
 def disk(plugged: GuestDisk, *, target: str, boot_order: int | None = None) -> ET.Element:
     element = ET.Element("disk", type="file" if plugged.rbd is None else "network", device="disk")
-    element.extend(_file(plugged) if plugged.rbd is None else _rbd(plugged.volume_id, plugged.rbd))
+    element.extend(_file(plugged) if plugged.rbd is None else _rbd(plugged, plugged.rbd))
     ET.SubElement(element, "target", dev=target, bus="virtio")
     if plugged.is_read_only:
         ET.SubElement(element, "readonly")
+    if plugged.is_shareable:
+        ET.SubElement(element, "shareable")
     if limits := io_limits(plugged.limits):
         below = ET.SubElement(element, "iotune")
         for name, limit in limits.items():
@@ -85,14 +87,15 @@ def _file(plugged: GuestDisk) -> list[ET.Element]:
     return [driver, ET.Element("source", file=plugged.source), _below(plugged)]
 
 
-def _rbd(volume_id: UUID, rbd: RbdSource) -> list[ET.Element]:
+def _rbd(plugged: GuestDisk, rbd: RbdSource) -> list[ET.Element]:
     """Return the image as raw: what a guest writes to its first sector never counts as a format.
 
     On an error QEMU pauses the guest, which goes on when the cluster answers again. The secret has the volume's id.
     """
-    policy = {"cache": "writeback", "discard": "unmap", "error_policy": "stop", "rerror_policy": "stop"}
+    cache = "none" if plugged.is_shareable else "writeback"
+    policy = {"cache": cache, "discard": "unmap", "error_policy": "stop", "rerror_policy": "stop"}
     auth = ET.Element("auth", username=rbd.client)
-    ET.SubElement(auth, "secret", type="ceph", uuid=str(volume_id))
+    ET.SubElement(auth, "secret", type="ceph", uuid=str(plugged.volume_id))
     source = ET.Element("source", protocol="rbd", name=f"{rbd.pool}/{rbd.image}")
     for monitor in rbd.monitors:
         host, port = address(monitor)

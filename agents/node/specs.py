@@ -124,9 +124,12 @@ class InstanceSpec:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentSpec:
+    """`is_shared`: guests of other nodes may write to the volume too."""
+
     instance_id: UUID
     volume_id: UUID
     is_read_only: bool
+    is_shared: bool = field(default=False, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ class IncomingAttachment:
     generation: int
     volume_id: UUID
     is_read_only: bool
+    is_shared: bool = field(default=False, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True, slots=True)

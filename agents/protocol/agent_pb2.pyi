@@ -544,14 +544,16 @@ class EnsureArrivalRequest(_message.Message):
     def __init__(self, instance: _Optional[_Union[EnsureInstanceRequest, _Mapping]] = ..., source: _Optional[_Union[Peer, _Mapping]] = ..., plugged: _Optional[_Iterable[_Union[Plugged, _Mapping]]] = ...) -> None: ...
 
 class Plugged(_message.Message):
-    __slots__ = ("subject", "volume_id", "is_read_only")
+    __slots__ = ("subject", "volume_id", "is_read_only", "is_shared")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     IS_READ_ONLY_FIELD_NUMBER: _ClassVar[int]
+    IS_SHARED_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     volume_id: str
     is_read_only: bool
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ...) -> None: ...
+    is_shared: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ..., is_shared: _Optional[bool] = ...) -> None: ...
 
 class Peer(_message.Message):
     __slots__ = ("node_id", "certificate_sha256")
@@ -608,18 +610,20 @@ class DepartureState(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., phase: _Optional[_Union[MovePhase, str]] = ..., reason: _Optional[str] = ..., total_bytes: _Optional[int] = ..., moved_bytes: _Optional[int] = ..., pause_ms: _Optional[int] = ...) -> None: ...
 
 class EnsureAttachmentRequest(_message.Message):
-    __slots__ = ("subject", "permit", "instance_id", "volume_id", "is_read_only")
+    __slots__ = ("subject", "permit", "instance_id", "volume_id", "is_read_only", "is_shared")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     IS_READ_ONLY_FIELD_NUMBER: _ClassVar[int]
+    IS_SHARED_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
     instance_id: str
     volume_id: str
     is_read_only: bool
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ...) -> None: ...
+    is_shared: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ..., is_shared: _Optional[bool] = ...) -> None: ...
 
 class AttachmentState(_message.Message):
     __slots__ = ("subject", "instance_id", "volume_id", "serial")

@@ -147,7 +147,7 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("permit", "volume_id", "pool", "size_bytes", "image_sha256", "is_taken_over", "snapshot", "generation")
+    __slots__ = ("permit", "volume_id", "pool", "size_bytes", "image_sha256", "is_taken_over", "snapshot", "generation", "is_multi_attach")
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +156,7 @@ class EnsureVolumeRequest(_message.Message):
     IS_TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
+    IS_MULTI_ATTACH_FIELD_NUMBER: _ClassVar[int]
     permit: Permit
     volume_id: str
     pool: str
@@ -164,7 +165,8 @@ class EnsureVolumeRequest(_message.Message):
     is_taken_over: bool
     snapshot: SnapshotSource
     generation: int
-    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., is_taken_over: _Optional[bool] = ..., snapshot: _Optional[_Union[SnapshotSource, _Mapping]] = ..., generation: _Optional[int] = ...) -> None: ...
+    is_multi_attach: bool
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., is_taken_over: _Optional[bool] = ..., snapshot: _Optional[_Union[SnapshotSource, _Mapping]] = ..., generation: _Optional[int] = ..., is_multi_attach: _Optional[bool] = ...) -> None: ...
 
 class SnapshotSource(_message.Message):
     __slots__ = ("pool", "volume_id", "snapshot_id")
@@ -189,14 +191,18 @@ class VolumeState(_message.Message):
     def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., size_bytes: _Optional[int] = ..., watchers: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OpenVolumeRequest(_message.Message):
-    __slots__ = ("permit", "volume_id", "pool")
+    __slots__ = ("permit", "volume_id", "pool", "is_shared", "addresses")
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
+    IS_SHARED_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
     permit: Permit
     volume_id: str
     pool: str
-    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
+    is_shared: bool
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., is_shared: _Optional[bool] = ..., addresses: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class VolumeKey(_message.Message):
     __slots__ = ("client", "key", "monitors", "pool", "image")

@@ -168,14 +168,17 @@ class StorageServicer:
     def OpenVolume(self, request, context):
         """Makes the key with which the node of the permit opens this volume and nothing else; the same key while it exists. What has a
         volume open that nobody is to have open is fenced first. Of a volume that moves (permit for volume.move) the key has a name of
-        its pool: the volume may be open in two pools of the cluster.
+        its pool: the volume may be open in two pools of the cluster. Refused while a node has it open in the other way, shared or not,
+        and a shared one if an address belongs to another node that has it open, or the volume was not made for that
+        (FAILED_PRECONDITION, storage.opening_conflict).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CloseVolume(self, request, context):
-        """Removes the node's key, and fences what has the volume open with it: nothing of that node writes to it any more.
+        """Removes the node's key, and fences what has the volume open with it: nothing of that node writes to it any more. Clients of a
+        shared opening are those at its addresses.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -198,7 +201,7 @@ class StorageServicer:
 
     def EnsureSnapshot(self, request, context):
         """Takes a snapshot of the volume, also while a guest writes to it: what was written to the cluster before. Refused when the
-        volume has another size than the caller believes (FAILED_PRECONDITION).
+        volume has another size than the caller believes, and while several clients have it open to write (FAILED_PRECONDITION).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -73,8 +73,9 @@ def reversion(volume_id: str, snapshot_id: str, *, size_bytes: int) -> PermitAct
     return PermitAction("RevertVolume", REVERT_OPS, "volume", "volumes", volume_id, 0, "", names, disk_bytes=size_bytes)
 
 
-def opening(volume_id: str) -> PermitAction:
-    return PermitAction("OpenVolume", OPEN_OPS, "volume", "volumes", volume_id, 0, "")
+def opening(volume_id: str, *, is_shared: bool) -> PermitAction:
+    names = {"shared": (volume_id,)} if is_shared else {}
+    return PermitAction("OpenVolume", OPEN_OPS, "volume", "volumes", volume_id, 0, "", names)
 
 
 class Admission:

@@ -54,6 +54,12 @@ class SizeDiffers(Conflict):
     code = "storage.size_differs"
 
 
+class OpeningConflict(Conflict):
+    """Other nodes have the volume open, and their clients could not be told from those of this opening."""
+
+    code = "storage.opening_conflict"
+
+
 class GenerationStale(Conflict):
     """The call is for an older generation of the volume than an earlier one; or it was reverted to another snapshot."""
 
@@ -94,6 +100,7 @@ OF_WORKERS: dict[str, type[AgentError]] = {
         ImageMissing,
         SnapshotMissing,
         SizeDiffers,
+        OpeningConflict,
         GenerationStale,
         RevertUnfinished,
         OwnAddress,

@@ -22,7 +22,15 @@ from agents.storage.snapshot_parts import snapshot_parts
 from agents.storage.trash import Trash
 from agents.storage.workers import Workers
 
-CAPABILITIES = ("snapshots", "snapshot-lists", "instance-snapshots", "snapshot-reads", "pool-moves", "receipts")
+CAPABILITIES = (
+    "snapshots",
+    "snapshot-lists",
+    "instance-snapshots",
+    "snapshot-reads",
+    "pool-moves",
+    "receipts",
+    "multi-attach",
+)
 RECEIPTS_AT_ONCE = 100
 
 
@@ -136,6 +144,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         with self._holding(context, *volumes, images=images):
             permit = self._admission.admit(action, request.permit)
             arguments = {"volume": volume, "pool": pool, "source": source, "generation": request.generation}
+            arguments["is_multi_attach"] = request.is_multi_attach
             measured = {"size_bytes": request.size_bytes, "source": source}
             with self._effects.under(permit, VOLUME, pool, volume, **measured):
                 found = self._lanes.volumes.call("ensure_volume", **arguments, **spec)
@@ -143,10 +152,14 @@ class Servicer(storage_pb2_grpc.StorageServicer):
 
     def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
+        is_shared = request.is_shared
+        if request.addresses and not is_shared:
+            raise BadRequest("addresses", "are only for a shared opening")
+        addresses = decoding.addresses(request.addresses) if is_shared else []
         with self._holding(context, volume):
-            permit = self._admission.admit(admission.opening(volume), request.permit)
-            node = decoding.node_id(permit.aud)
-            opening = {"volume": volume, "pool": pool, "node": node, "is_moving": permit.op in admission.MOVE_OPS}
+            permit = self._admission.admit(admission.opening(volume, is_shared=is_shared), request.permit)
+            node, is_moving = decoding.node_id(permit.aud), permit.op in admission.MOVE_OPS
+            opening = {"volume": volume, "pool": pool, "node": node, "is_moving": is_moving, "addresses": addresses}
             with self._effects.under(permit, KEY, pool, node, volume):
                 found = self._lanes.volumes.call("open_volume", **opening)
         key = found.pop("key").encode()

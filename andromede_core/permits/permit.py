@@ -61,7 +61,8 @@ class Limits:
 class Contents:
     """The contents that the node may get or attach under the permit.
 
-    They are ids, digests of images, and the location of network cards (see `address`).
+    They are ids, digests of images, and the location of network cards (see `address`). `shared`: those of `volumes` to
+    which several nodes may write at once.
     """
 
     volumes: tuple[str, ...] = ()
@@ -71,6 +72,7 @@ class Contents:
     instances: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     snapshots: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,8 @@ class Permit:
 
 
 LIMITS = ("vcpus", "memory_mib", "disk_gib")
-CONTENTS = ("volumes", "images", "nics", "attachments", "instances", "addresses", "snapshots")
-RARE = CONTENTS[-1:]  # not in a permit that has none
+CONTENTS = ("volumes", "images", "nics", "attachments", "instances", "addresses", "snapshots", "shared")
+RARE = ("snapshots", "shared")  # not in a permit that has none
 PEER = ("node", "certificate_sha256")
 TEXTS = ("jti", "op", "resource", "aud", "zone", "organization", "project", "policy_digest", "decision")
 FIELDS = (
@@ -152,12 +154,12 @@ FIELDS = (
     "nbf",
     "exp",
     "limits",
-    *CONTENTS[:-2],
+    *(name for name in CONTENTS if name not in ("addresses", *RARE)),
     "exemption",
 )
 # Older permits do not locate network cards: nodes create none under them, and auditors can read them. Only permits of
 # a migration have a peer.
-SINCE = (*CONTENTS[-2:], "peer")
+SINCE = ("addresses", *RARE, "peer")
 
 
 def address(port: str, *, network: str, mac: str, ip: str) -> str:

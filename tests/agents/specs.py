@@ -95,11 +95,16 @@ def next_generation(request: pb.EnsureInstanceRequest, **changes: object) -> pb.
 
 
 def attachment(
-    instance: pb.EnsureInstanceRequest, volume: pb.EnsureVolumeRequest, *, is_read_only: bool = False
+    instance: pb.EnsureInstanceRequest,
+    volume: pb.EnsureVolumeRequest,
+    *,
+    is_read_only: bool = False,
+    is_shared: bool = False,
 ) -> pb.EnsureAttachmentRequest:
     return pb.EnsureAttachmentRequest(
         subject=subject(),
         instance_id=instance.subject.id,
         volume_id=volume.subject.id,
         is_read_only=is_read_only,
+        is_shared=is_shared,
     )

@@ -381,6 +381,7 @@ def test_answer_keeps_the_addresses_for_qemu() -> None:
 
 RBD = RbdSource("vms", ROOT, ("10.0.0.1:3300", "10.0.0.2:3300"), f"v-{ROOT}.0198000000a0")
 IN_CLUSTER = replace(NEW, disks=(GuestDisk(UUID(ROOT), rbd=RBD),))
+SHARING = replace(NEW, disks=(GuestDisk(UUID(ROOT), rbd=RBD, is_shareable=True),))
 SOURCE = f'name="vms/{ROOT}"'
 CLIENT = f'username="{RBD.client}"'
 OTHER = "01a222ae-0a89-7a9e-b736-e491aabf8530"
@@ -413,6 +414,23 @@ def test_other_disk_in_a_cluster_is_refused(old: str, new: str) -> None:
     assert old in text
     with pytest.raises(ForeignDomain):
         domain_check.check(IN_CLUSTER, domain_check.read(text.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("guest", "old", "new"),
+    [
+        (SHARING, "<shareable />", ""),
+        (SHARING, 'cache="none"', 'cache="writeback"'),
+        (IN_CLUSTER, "<serial>", "<shareable/><serial>"),
+        (IN_CLUSTER, 'cache="writeback"', 'cache="none"'),
+    ],
+)
+def test_disk_is_shared_as_expected(guest: GuestSpec, old: str, new: str) -> None:
+    text = domain_xml.domain(guest, virt_type="qemu")
+    domain_check.check(guest, domain_check.read(text))
+    assert old in text
+    with pytest.raises(ForeignDomain):
+        domain_check.check(guest, domain_check.read(text.replace(old, new)))
 
 
 def mirrored_text() -> str:

@@ -50,11 +50,13 @@ LARGE = replace(
 )
 RBD = RbdSource("vms", str(ROOT), ("10.0.0.1:3300", "[fd00::1]:3300"), f"v-{ROOT}.0198000000a0")
 IN_CLUSTER = replace(SMALL, disks=(GuestDisk(ROOT, rbd=RBD), disk(DATA)))
+SHARING = replace(SMALL, disks=(disk(ROOT), GuestDisk(DATA, rbd=replace(RBD, image=str(DATA)), is_shareable=True)))
 CASES = {
     "small-tcg": (SMALL, "qemu"),
     "small-kvm": (SMALL, "kvm"),
     "large-tcg": (LARGE, "qemu"),
     "rbd-tcg": (IN_CLUSTER, "qemu"),
+    "shared-tcg": (SHARING, "qemu"),
 }
 
 

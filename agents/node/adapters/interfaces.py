@@ -263,7 +263,8 @@ NO_LIMITS = IoLimits()
 class GuestDisk:
     """A disk of a guest: the file `path`, or the image `rbd`.
 
-    `image`: the file that the volume is a layer over; None: the volume is whole.
+    `image`: the file that the volume is a layer over; None: the volume is whole. `is_shareable`: guests of other nodes
+    may write to it too, so that QEMU caches nothing of it.
     """
 
     volume_id: UUID
@@ -273,6 +274,7 @@ class GuestDisk:
     image_format: ImageFormat = ImageFormat.QCOW2
     rbd: RbdSource | None = None
     limits: IoLimits = NO_LIMITS
+    is_shareable: bool = False
 
     @property
     def source(self) -> str:

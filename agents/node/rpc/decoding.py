@@ -255,6 +255,7 @@ def attachment(message: pb.EnsureAttachmentRequest) -> AttachmentSpec:
         instance_id=identifier("instance_id", message.instance_id),
         volume_id=identifier("volume_id", message.volume_id),
         is_read_only=message.is_read_only,
+        is_shared=message.is_shared,
     )
 
 
@@ -309,7 +310,11 @@ def peer(field: str, message: pb.Peer) -> Peer:
 def _plugged(message: pb.Plugged) -> IncomingAttachment:
     attachment = subject(message.subject)
     return IncomingAttachment(
-        attachment.id, attachment.generation, identifier("plugged.volume_id", message.volume_id), message.is_read_only
+        attachment.id,
+        attachment.generation,
+        identifier("plugged.volume_id", message.volume_id),
+        is_read_only=message.is_read_only,
+        is_shared=message.is_shared,
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from agents.node.adapters.interfaces import GuestDisk, Power, disk_serial
+from agents.node.adapters.interfaces import Power, disk_serial
 from agents.node.context import Node
 from agents.node.errors import Conflict, GuestMigrating, GuestPivoting
 from agents.node.services import instances, migration_state, volumes
@@ -36,6 +36,7 @@ def ensure(node: Node, subject: Subject, spec: AttachmentSpec) -> AttachmentStat
             node.state_store.instances.require(spec.instance_id)
             migration_state.check_settled(node, spec.instance_id)
             volumes.check_free(node, spec.volume_id, but_for=subject.id)
+            volumes.check_sharing(node, spec)
             if before is not None and before.is_held and before.spec != spec:
                 raise Conflict(f"Attachment {subject.id} keeps its instance, its volume and its mode.")
         _plug(node, spec)
@@ -71,7 +72,7 @@ def status(entry: Entry[AttachmentSpec]) -> AttachmentStatus:
 def _plug(node: Node, spec: AttachmentSpec) -> None:
     instances.define(node, spec.instance_id)
     if _is_pluggable(node, spec):
-        node.adapters.hypervisor.plug_disk(spec.instance_id, _disk(node, spec))
+        node.adapters.hypervisor.plug_disk(spec.instance_id, volumes.attached_disk(node, spec))
 
 
 def _unplug(node: Node, spec: AttachmentSpec) -> None:
@@ -83,13 +84,9 @@ def _unplug(node: Node, spec: AttachmentSpec) -> None:
         if instances.is_wanted(node, spec.instance_id) and not migration_state.has_left(node, spec.instance_id):
             instances.define(node, spec.instance_id)
         if _is_pluggable(node, spec):
-            node.adapters.hypervisor.unplug_disk(spec.instance_id, _disk(node, spec))
+            node.adapters.hypervisor.unplug_disk(spec.instance_id, volumes.attached_disk(node, spec))
 
 
 def _is_pluggable(node: Node, spec: AttachmentSpec) -> bool:
     state = node.adapters.hypervisor.state(spec.instance_id)
     return state is not None and state.power in (Power.RUNNING, Power.PAUSED)
-
-
-def _disk(node: Node, spec: AttachmentSpec) -> GuestDisk:
-    return volumes.disk(node, spec.volume_id, is_read_only=spec.is_read_only)

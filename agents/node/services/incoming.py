@@ -146,6 +146,8 @@ def _check_copied(node: Node, spec: IncomingSpec) -> None:
 def _check_free(node: Node, instance_id: UUID, spec: IncomingSpec) -> None:
     for volume_id in (spec.instance.root_volume_id, *(each.volume_id for each in spec.plugged)):
         volumes.check_free(node, volume_id, but_for=instance_id)
+    for attachment in migration_state.incoming_attachments(spec, instance_id).values():
+        volumes.check_sharing(node, attachment)
     for port_id in spec.instance.port_ids:
         ports.check_free(node, port_id, but_for=instance_id)
 

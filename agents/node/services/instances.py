@@ -190,8 +190,7 @@ def uses(spec: InstanceSpec) -> list[tuple[str, UUID | str]]:
 
 
 def _disks(node: Node, spec: InstanceSpec, plugged: Mapping[UUID, AttachmentSpec]) -> tuple[GuestDisk, ...]:
-    desired = [(spec.root_volume_id, False), *((each.volume_id, each.is_read_only) for each in plugged.values())]
-    return tuple(volumes.disk(node, volume_id, is_read_only=is_read_only) for volume_id, is_read_only in desired)
+    return (volumes.disk(node, spec.root_volume_id), *(volumes.attached_disk(node, each) for each in plugged.values()))
 
 
 def _give_power(node: Node, guest: GuestSpec, spec: InstanceSpec, permitted_until: datetime | None) -> None:

@@ -29,6 +29,7 @@ VOLUME_COPY = "volume-copy"  # volumes are copied to other places
 VOLUME_MIRROR = "volume-mirror"  # the same while a guest has them open
 CLUSTER_COPY = "cluster-copy"  # volumes are also copied from one Ceph cluster, or pool of it, to another
 VOLUME_TRANSFER = "volume-transfer"  # volumes of the own folder are copied to that of another node, and from there
+MULTI_ATTACH = "multi-attach"  # a volume of a Ceph cluster is attached while guests of other nodes have it, too
 OF_EACH_AGENT = (  # of this release
     SECURITY_GROUPS,
     INSTANCE_METADATA,
@@ -39,6 +40,7 @@ OF_EACH_AGENT = (  # of this release
     VOLUME_MIRROR,
     CLUSTER_COPY,
     GUEST_PAUSE,
+    MULTI_ATTACH,
 )
 
 

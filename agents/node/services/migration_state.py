@@ -83,7 +83,9 @@ def expected_guest(node: Node, instance_id: UUID) -> IncomingSpec | None:
 
 def incoming_attachments(spec: IncomingSpec, instance_id: UUID) -> Mapping[UUID, AttachmentSpec]:
     """Return the attachments that the guest brings."""
-    return {each.id: AttachmentSpec(instance_id, each.volume_id, each.is_read_only) for each in spec.plugged}
+    return {
+        each.id: AttachmentSpec(instance_id, each.volume_id, each.is_read_only, each.is_shared) for each in spec.plugged
+    }
 
 
 def check_arrived(node: Node, subject: Subject, *, has_left: bool) -> None:

@@ -10,7 +10,7 @@ from agents.node.adapters.storage.places import OWN_FOLDER, Place
 from agents.node.context import Node
 from agents.node.errors import AdapterError, Conflict, VolumeCopyHeld, VolumeInUse, VolumeWouldShrink
 from agents.node.services import migration_state
-from agents.node.specs import Subject, VolumeSpec
+from agents.node.specs import AttachmentSpec, Subject, VolumeSpec
 from agents.node.state_store import CachedImage, Entry, Phase
 
 
@@ -145,6 +145,12 @@ def disk(node: Node, volume_id: UUID, *, is_read_only: bool = False) -> GuestDis
     return replace(engine.disk(volume_id, base=base, is_read_only=is_read_only), limits=entry.spec.limits)
 
 
+def attached_disk(node: Node, attachment: AttachmentSpec) -> GuestDisk:
+    """Return the attached volume as a disk of its guest. Raises as disk."""
+    plugged = disk(node, attachment.volume_id, is_read_only=attachment.is_read_only)
+    return replace(plugged, is_shareable=attachment.is_shared)
+
+
 def base_image(node: Node, entry: Entry[VolumeSpec]) -> BaseImage | None:
     """Return the image that the held volume is a layer over; None: it is whole."""
     has_clones = node.adapters.disks.engine(entry.spec.place).capabilities.has_clones
@@ -207,6 +213,13 @@ def check_free(node: Node, volume_id: UUID, *, but_for: UUID) -> None:
     for user in users:
         if user != but_for:
             raise VolumeInUse(f"Volume {volume_id} is already used by {user}.")
+
+
+def check_sharing(node: Node, attachment: AttachmentSpec) -> None:
+    """Check that guests of several nodes may write to the volume, if they are to."""
+    engine = engine_of(node, attachment.volume_id)
+    if attachment.is_shared and (engine is None or not engine.capabilities.has_multi_attach):
+        raise Conflict(f"Volume {attachment.volume_id} has one writer at a time, and cannot be shared.")
 
 
 def _uses(spec: VolumeSpec) -> list[tuple[str, UUID | str]]:

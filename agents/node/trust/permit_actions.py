@@ -3,7 +3,7 @@
 The table states what each call may rest on: a call that is not in it cannot be permitted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
@@ -14,6 +14,7 @@ from agents.node.adapters.network_specs import PortSpec
 from agents.node.specs import (
     AttachmentSpec,
     ImageSpec,
+    IncomingAttachment,
     IncomingSpec,
     InstanceSpec,
     OutgoingSpec,
@@ -153,7 +154,12 @@ def instance(subject: Subject, spec: InstanceSpec, *, attached: Mapping[UUID, At
         str(subject.id),
         subject.generation,
         _content(spec),
-        names={"volumes": _texts(volumes), "nics": _texts(spec.port_ids), "attachments": _texts(tuple(plugged))},
+        names={
+            "volumes": _texts(volumes),
+            "nics": _texts(spec.port_ids),
+            "attachments": _texts(tuple(plugged)),
+            "shared": _shared(plugged.values()),
+        },
         vcpus=spec.vcpus,
         memory_mib=spec.memory_mib,
         project=str(spec.project_id),
@@ -171,7 +177,12 @@ def arrival(subject: Subject, spec: IncomingSpec) -> PermitAction:
         ops=ARRIVAL_OPS,
         kind="arrival",
         content=_content(spec),
-        names={**run.names, "volumes": _texts(volumes), "attachments": _texts(plugged)},
+        names={
+            **run.names,
+            "volumes": _texts(volumes),
+            "attachments": _texts(plugged),
+            "shared": _shared(spec.plugged),
+        },
         opens=True,
         peer=_peer(spec.source),
     )
@@ -199,8 +210,17 @@ def attachment(subject: Subject, spec: AttachmentSpec) -> PermitAction:
         str(subject.id),
         subject.generation,
         _content(spec),
-        names={"volumes": (str(spec.volume_id),), "instances": (str(spec.instance_id),)},
+        names={
+            "volumes": (str(spec.volume_id),),
+            "instances": (str(spec.instance_id),),
+            "shared": _shared((spec,)),
+        },
     )
+
+
+def _shared(plugged: Iterable[AttachmentSpec | IncomingAttachment]) -> tuple[str, ...]:
+    """Return the volumes to which guests of other nodes may write too."""
+    return tuple(str(each.volume_id) for each in plugged if each.is_shared)
 
 
 def _content(spec: object) -> str:

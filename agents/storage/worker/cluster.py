@@ -110,3 +110,8 @@ def opened(ioctx: Any, name: str | None, **options: object) -> Iterator[Any | No
         return
     with image:
         yield image
+
+
+def has_exclusive_lock(image: Any) -> bool:
+    """Return whether the image has one writer at a time, as all have that are not made for several."""
+    return bool(image.features() & rbd.RBD_FEATURE_EXCLUSIVE_LOCK)

@@ -85,8 +85,8 @@ def fence_addresses(cluster: Cluster, *, addresses: list[str], seconds: int) -> 
     Raises:
         OwnAddress: one is that of this agent.
     """
-    own = cluster.own_address.rpartition(":")[0].strip("[]")
-    if ip_address(own) in map(ip_address, addresses):
+    own = host_of(cluster.own_address)
+    if own in {str(ip_address(address)) for address in addresses}:
         raise OwnAddress(f"{own} is the address of the storage agent itself: it could not end that any more.")
     for address in addresses:
         cluster.command("osd blocklist", blocklistop="add", addr=_whole(address), expire=float(seconds))
@@ -96,6 +96,11 @@ def fence_addresses(cluster: Cluster, *, addresses: list[str], seconds: int) -> 
 def unfence_addresses(cluster: Cluster, *, addresses: list[str]) -> None:
     for address in addresses:
         cluster.command("osd blocklist", blocklistop="rm", addr=_whole(address))
+
+
+def host_of(client: str) -> str:
+    """Return the IP address of a client, as str(ip_address(…)) writes it; empty: it has none, as nobody's client."""
+    return str(ip_address(client.rpartition(":")[0].strip("[]"))) if INSTANCE.fullmatch(client) else ""
 
 
 def _blocklist(cluster: Cluster, address: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from agents.node.errors import VolumeInUse
 from agents.storage.errors import ClusterFailed, SizeDiffers, SnapshotMissing, VolumeMissing
 from agents.storage.worker import openings, revert_records
-from agents.storage.worker.cluster import Cluster, opened
+from agents.storage.worker.cluster import Cluster, has_exclusive_lock, opened
 from agents.storage.worker.fencing import fence, holders, watchers
 from agents.storage.worker.intents import working_on
 from agents.storage.worker.names import is_id, is_of_user, unprotect
@@ -26,7 +26,8 @@ def ensure(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_byte
     Raises:
         VolumeMissing: there is no such volume.
         SizeDiffers: the volume, or the snapshot that exists, has another size.
-        VolumeInUse: a client that ended without a word, or sleeps, could change the snapshot later.
+        VolumeInUse: a client that ended without a word, or sleeps, could change the snapshot later; or one may have a
+            volume open that is for several writers.
         RevertUnfinished: the volume is a mixture of two contents.
     """
     with _opened(cluster, volume, pool=pool) as (ioctx, image):
@@ -36,7 +37,10 @@ def ensure(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_byte
         if found is None:
             revert_records.require_finished(cluster, volume, pool=pool)
             _check_size("Volume", volume, int(image.size()), size_bytes)
-            _end_sleepers(cluster, ioctx, volume, pool=pool)
+            if has_exclusive_lock(image):
+                _end_sleepers(cluster, ioctx, volume, pool=pool)
+            else:
+                _check_closed(cluster, image, volume, pool=pool)
             image.create_snap(snapshot)
             found = _find(image, snapshot)
         if found is None:  # a node whose QEMU has the lock takes it, and only says that it did
@@ -129,6 +133,15 @@ def _opened(cluster: Cluster, volume: str, *, pool: str) -> Iterator[tuple[Any, 
         opened(ioctx, volume, read_only=False) as image,
     ):
         yield ioctx, image
+
+
+def _check_closed(cluster: Cluster, image: Any, volume: str, *, pool: str) -> None:
+    """Raise VolumeInUse if a client may write to the volume, which is for several: each learns of a snapshot at another
+    moment, and would change it until then.
+    """
+    check_unused(cluster, image, volume)
+    if openings.is_open(cluster, volume=volume, pool=pool):
+        raise VolumeInUse(f"Volume {volume} is shared, and a node has a key of it: close it before the snapshot.")
 
 
 def _end_sleepers(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:

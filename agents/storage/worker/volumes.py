@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import rados
@@ -21,6 +22,23 @@ DRAFT = ".draft"
 CLONE_FORMAT = 2  # its parent needs no protection, and may go to the trash before it
 PAGE = 200
 
+FOR_SEVERAL = rbd.RBD_FEATURE_LAYERING | rbd.RBD_FEATURE_DEEP_FLATTEN
+"""Features of RBD of an image that several nodes may write to at once."""
+
+FOR_ONE = FOR_SEVERAL | rbd.RBD_FEATURE_EXCLUSIVE_LOCK | rbd.RBD_FEATURE_OBJECT_MAP | rbd.RBD_FEATURE_FAST_DIFF
+"""Ceph's own default: one client at a time has the lock, without which nobody writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """An image to make. `ioctx`: of its pool."""
+
+    ioctx: Any
+    pool: str
+    name: str
+    size_bytes: int
+    features: int
+
 
 def ensure(  # noqa: PLR0913 - the fields of the request, by name
     cluster: Cluster,
@@ -31,11 +49,12 @@ def ensure(  # noqa: PLR0913 - the fields of the request, by name
     source: Mapping[str, str] | None,
     is_taken_over: bool,
     generation: int = 0,
+    is_multi_attach: bool = False,
 ) -> dict[str, object]:
     """Make the volume, or grow it. One that is taken over may be larger: by a growth whose node then failed.
 
     `source` of a new one: None, the `image` of which it is a clone, or `pool`, `volume` and `snapshot`. `generation`:
-    none lower removes the volume from now on.
+    none lower removes the volume from now on. `is_multi_attach`: several nodes may write to a new one at once.
 
     Raises:
         VolumeMissing: it is to be taken over, and is not there.
@@ -49,7 +68,8 @@ def ensure(  # noqa: PLR0913 - the fields of the request, by name
             raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
         generations.raise_to(cluster, volume, pool=pool, generation=generation)
         if found is None:
-            _make(cluster, ioctx, volume, pool=pool, size_bytes=size_bytes, source=source)
+            features = FOR_SEVERAL if is_multi_attach else FOR_ONE
+            _make(cluster, NewImage(ioctx, pool, volume, size_bytes, features), source)
         elif found > size_bytes and not is_taken_over:
             raise VolumeWouldShrink(f"Volume {volume} has {found} bytes and cannot shrink to {size_bytes} bytes.")
         elif found < size_bytes:
@@ -95,47 +115,45 @@ def page(cluster: Cluster, *, pool: str, after: str) -> list[dict[str, object]]:
         return [{"name": name, **_described(ioctx, name)} for name in heapq.nsmallest(PAGE, names)]
 
 
-def _make(
-    cluster: Cluster, ioctx: Any, volume: str, *, pool: str, size_bytes: int, source: Mapping[str, str] | None
-) -> None:
+def _make(cluster: Cluster, new: NewImage, source: Mapping[str, str] | None) -> None:
     if source is None:
-        rbd.RBD().create(ioctx, volume, size_bytes)
+        rbd.RBD().create(new.ioctx, new.name, new.size_bytes, old_format=False, features=new.features)
     elif "image" in source:
-        with cluster.images(pool) as of_images:
-            _clone_image(of_images, ioctx, volume, size_bytes=size_bytes, sha256=source["image"])
+        with cluster.images(new.pool) as of_images:
+            _clone_image(of_images, new, sha256=source["image"])
     else:
-        _clone_snapshot(cluster, ioctx, volume, size_bytes=size_bytes, source=source)
+        _clone_snapshot(cluster, new, source)
 
 
-def _clone_image(of_images: Any, ioctx: Any, volume: str, *, size_bytes: int, sha256: str) -> None:
+def _clone_image(of_images: Any, new: NewImage, *, sha256: str) -> None:
     with opened(of_images, images.name_of(sha256)) as image:
         if image is None or not images.is_complete(image):
             raise ImageMissing(f"There is no image {sha256} in the pool.")
         found = image.size()
     needed = found - images.PADDING_BYTES
-    if needed > size_bytes:
-        raise VolumeWouldShrink(f"The image needs {needed} bytes; the volume has {size_bytes}.")
-    source = (of_images, images.name_of(sha256), images.SNAPSHOT)
-    _clone(source, ioctx, volume, size_bytes=size_bytes, source_bytes=found)
+    if needed > new.size_bytes:
+        raise VolumeWouldShrink(f"The image needs {needed} bytes; the volume has {new.size_bytes}.")
+    _clone((of_images, images.name_of(sha256), images.SNAPSHOT), new, source_bytes=found)
 
 
-def _clone_snapshot(cluster: Cluster, ioctx: Any, volume: str, *, size_bytes: int, source: Mapping[str, str]) -> None:
+def _clone_snapshot(cluster: Cluster, new: NewImage, source: Mapping[str, str]) -> None:
     with cluster.volumes(source["pool"]) as of_source:
         intents.settle(cluster, of_source, source["volume"], pool=source["pool"])
         needed = snapshots.size_of(of_source, source["volume"], source["snapshot"])
-        if needed > size_bytes:
-            raise VolumeWouldShrink(f"The snapshot has {needed} bytes; the volume has {size_bytes}.")
-        snapshot = (of_source, source["volume"], source["snapshot"])
-        _clone(snapshot, ioctx, volume, size_bytes=size_bytes, source_bytes=needed)
+        if needed > new.size_bytes:
+            raise VolumeWouldShrink(f"The snapshot has {needed} bytes; the volume has {new.size_bytes}.")
+        _clone((of_source, source["volume"], source["snapshot"]), new, source_bytes=needed)
 
 
-def _clone(source: tuple[Any, str, str], ioctx: Any, volume: str, *, size_bytes: int, source_bytes: int) -> None:
-    _remove_draft(ioctx, volume)
-    rbd.RBD().clone(*source, ioctx, volume + DRAFT, clone_format=CLONE_FORMAT)
-    if size_bytes != source_bytes:
-        with rbd.Image(ioctx, volume + DRAFT) as clone:
-            clone.resize(size_bytes)
-    rbd.RBD().rename(ioctx, volume + DRAFT, volume)
+def _clone(source: tuple[Any, str, str], new: NewImage, *, source_bytes: int) -> None:
+    draft = new.name + DRAFT
+    _remove_draft(new.ioctx, new.name)
+    # Without features named, it would have those of its parent.
+    rbd.RBD().clone(*source, new.ioctx, draft, features=new.features, clone_format=CLONE_FORMAT)
+    if new.size_bytes != source_bytes:
+        with rbd.Image(new.ioctx, draft) as clone:
+            clone.resize(new.size_bytes)
+    rbd.RBD().rename(new.ioctx, draft, new.name)
 
 
 def _remove_draft(ioctx: Any, volume: str) -> None:

@@ -23,17 +23,30 @@ def address_for(node: LabNode) -> str:
 
 
 def make(
-    cluster: CephCluster, volume: pb.EnsureVolumeRequest, *, content: bytes = b"", image: Path | None = None
+    cluster: CephCluster,
+    volume: pb.EnsureVolumeRequest,
+    *,
+    content: bytes = b"",
+    image: Path | None = None,
+    is_multi_attach: bool = False,
 ) -> None:
     import rbd  # Debian's build: other tests run without it
 
-    name = volume.subject.id
+    from agents.storage.worker.volumes import FOR_ONE, FOR_SEVERAL
+
+    name, features = volume.subject.id, FOR_SEVERAL if is_multi_attach else FOR_ONE
     with cluster.client() as client, client.open_ioctx(POOL) as ioctx:
-        rbd.RBD().create(ioctx, name, volume.size_bytes)
-        with rbd.Image(ioctx, name) as made:
-            made.write(content, 0)
+        rbd.RBD().create(ioctx, name, volume.size_bytes, old_format=False, features=features)
+    write(cluster, name, content)
     if image is not None:
         run(["qemu-img", "convert", "-n", "-O", "raw", str(image), f"rbd:{POOL}/{name}:conf={cluster.conf}"])
+
+
+def write(cluster: CephCluster, volume_id: str, content: bytes) -> None:
+    import rbd
+
+    with cluster.client() as client, client.open_ioctx(POOL) as ioctx, rbd.Image(ioctx, volume_id) as image:
+        image.write(content, 0)
 
 
 def read(cluster: CephCluster, volume_id: str, *, offset: int, count: int) -> bytes:

@@ -65,10 +65,12 @@ def test_guest_boots_writes_and_grows_disks_in_a_cluster(
 ) -> None:
     assert "rbd" in agent.stub.Describe(pb.DescribeRequest()).inventory.traits
     root, data, port = root_in(cluster, tiny_image), specs.volume(size_mib=64), own_port()
+    shared = specs.volume(size_mib=16)
     rbd_volumes.make(cluster, data, content=HOSTILE)
+    rbd_volumes.make(cluster, shared, is_multi_attach=True)
     guest = specs.instance(root, port)
     guest.guest_data.ssh_public_keys[:] = [ssh_key.with_suffix(".pub").read_text().strip()]
-    for request in (root, data):
+    for request in (root, data, shared):
         agent.stub.EnsureVolume(opened(cluster, request, agent.node_id))
     agent.stub.EnsurePort(port)
     agent.stub.EnsureInstance(guest)
@@ -85,15 +87,37 @@ def test_guest_boots_writes_and_grows_disks_in_a_cluster(
     assert agent.ssh(ssh_key, ADDRESS, text, network=NETWORK_ID).strip() == str(96 * MIB // 512)
     assert rbd_volumes.read(cluster, data.subject.id, offset=80 * MIB, count=len(WRITTEN)) == WRITTEN
     _check_usage(agent, root, data)
+    _share(agent, cluster, guest, shared, ssh_key)
 
     assert agent.stub.RemoveAttachment(specs.removal(attachment.subject)).was_present
     agent.stub.RemoveInstance(specs.removal(guest.subject))
-    for request in (root, data):
+    for request in (root, data, shared):
         assert agent.stub.ForgetVolume(specs.removal(request.subject, 3)).was_present
     agent.stub.RemovePort(specs.removal(port.subject))
     assert secrets_of(agent.node) == []
     key = agent.node.exec(["grep", "-rlF", root.subject.id, "/dev/shm"], check=False).stdout
     assert key == ""
+
+
+def _share(
+    agent: LabAgent,
+    cluster: CephCluster,
+    guest: pb.EnsureInstanceRequest,
+    volume: pb.EnsureVolumeRequest,
+    ssh_key: Path,
+) -> None:
+    """Attach a volume that another client writes to meanwhile, and detach it."""
+    attachment = specs.attachment(guest, volume, is_shared=True)
+    agent.stub.EnsureAttachment(attachment)
+
+    def run_in_guest(command: str) -> str:
+        return agent.ssh(ssh_key, ADDRESS, command, network=NETWORK_ID).strip()
+
+    run_in_guest(f"printf '{WRITTEN.decode()}' | dd of=/dev/vdc conv=fsync")
+    assert rbd_volumes.read(cluster, volume.subject.id, offset=0, count=len(WRITTEN)) == WRITTEN
+    rbd_volumes.write(cluster, volume.subject.id, b"written by another")
+    assert run_in_guest("echo 3 > /proc/sys/vm/drop_caches; head -c 18 /dev/vdc") == "written by another"
+    assert agent.stub.RemoveAttachment(specs.removal(attachment.subject)).was_present
 
 
 def _check_usage(agent: LabAgent, *requests: pb.EnsureVolumeRequest) -> None:

@@ -56,13 +56,14 @@ class Writer:
 
 
 @pytest.fixture
-def writing() -> Iterator[Callable[[pb.VolumeKey], Writer]]:
-    """Start processes that have a volume open with a node's key."""
+def writing() -> Iterator[Callable[..., Writer]]:
+    """Start processes that have a volume open with a node's key. `within`: a network namespace."""
     with ExitStack() as stack:
 
-        def start(key: pb.VolumeKey) -> Writer:
+        def start(key: pb.VolumeKey, within: str = "") -> Writer:
             monitors = ",".join(f"v2:{each}" for each in key.monitors)
-            command = [sys.executable, str(PROGRAM), monitors, key.client, key.pool, key.image]
+            namespace = ["ip", "netns", "exec", within] if within else []
+            command = [*namespace, sys.executable, str(PROGRAM), monitors, key.client, key.pool, key.image]
             process = stack.enter_context(processes.running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
             writer = Writer(process, key.key)
             assert writer.write() == "written"

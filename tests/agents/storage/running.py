@@ -135,7 +135,8 @@ class StorageAgent:
     def permit(self, *volumes: str, op: str = "volume.create", node: str = SOURCE, **changes: Any) -> pb.Permit:
         """Return a permit for these volumes, and for an image and a snapshot."""
         images, snapshots = (tuple(filter(None, [changes.pop(kind, "")])) for kind in ("image", "snapshot"))
-        fields = {"node": node, "zone": ZONE, "contents": Contents(volumes, images, snapshots=snapshots)}
+        contents = Contents(volumes, images, snapshots=snapshots, shared=changes.pop("shared", ()))
+        fields = {"node": node, "zone": ZONE, "contents": contents}
         made = self.authority.permit(op, **(fields | changes))
         return pb.Permit(document=made.document, policies=made.policies, cosignature=made.cosignature)
 

@@ -15,12 +15,13 @@ class Capabilities:
     `is_shared`: other nodes reach the data too, so that it does not travel with a guest, and this node can forget it.
     `has_clones`: a volume is a layer over a cached image of this node, which it needs from then on. `is_made_here`:
     this agent makes, grows and deletes the data; otherwise the storage agent does, and this agent keeps the key that
-    opens it.
+    opens it. `has_multi_attach`: guests of several nodes can write to a volume at once.
     """
 
     is_shared: bool
     has_clones: bool
     is_made_here: bool
+    has_multi_attach: bool = False
 
 
 class StorageEngine(Protocol):

@@ -15,7 +15,7 @@ class RbdEngine:
     `is_copy`: it is the copy of an image in another cluster, or pool, whose key is that of the volume until `replace`.
     """
 
-    capabilities = Capabilities(is_shared=True, has_clones=False, is_made_here=False)
+    capabilities = Capabilities(is_shared=True, has_clones=False, is_made_here=False, has_multi_attach=True)
 
     def __init__(self, source: RbdSource, keys: VolumeKeys, key: bytes, *, is_copy: bool = False) -> None:
         self._source = source
