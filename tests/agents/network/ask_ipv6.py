@@ -10,26 +10,24 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv6Address
 from pathlib import Path
 
 ROUTERS, DHCP_SERVERS = "ff02::2", "ff02::1:2"
 SOLICITATION, ADVERTISEMENT, DNSSL = 133, 134, 31  # RFC 4861, RFC 8106
-INFORMATION_REQUEST, CLIENT_ID, REQUESTED = 11, 1, 6  # RFC 8415
+INFORMATION_REQUEST, REPLY, CLIENT_ID, REQUESTED = 11, 7, 1, 6  # RFC 8415
 DOMAINS, SNTP, NTP, NTP_ADDRESS = 24, 31, 56, 1  # RFC 3646, RFC 4075, RFC 5908
 TIMEOUT_S = 10
+RETRANSMISSION_S = 1  # of both messages, which can be lost as any (RFC 4861 §6.3.7, RFC 8415 §15)
 
 
 def advertised(device: str) -> Iterator[tuple[int, bytes]]:
     """Yield the options of the router advertisement that answers a solicitation."""
     with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as raw:
         raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-        raw.settimeout(TIMEOUT_S)
-        raw.sendto(struct.pack("!BBHI", SOLICITATION, 0, 0, 0), (ROUTERS, 0, 0, socket.if_nametoindex(device)))
-        message = b""
-        while not message or message[0] != ADVERTISEMENT:
-            message = raw.recv(2048)
-    rest = message[16:]
+        target = (ROUTERS, 0, 0, socket.if_nametoindex(device))
+        rest = _answer(raw, struct.pack("!BBHI", SOLICITATION, 0, 0, 0), target, kind=ADVERTISEMENT)[16:]
     while rest:
         kind, length = rest[0], 8 * rest[1]
         yield kind, rest[2:length]
@@ -42,20 +40,30 @@ def answered(device: str) -> Iterator[tuple[int, bytes]]:
     requested = struct.pack("!3H", DOMAINS, SNTP, NTP)
     body = _option(CLIENT_ID, own) + _option(REQUESTED, requested) + _option(8, b"\0\0")
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(TIMEOUT_S)
         udp.bind(("::", 546))
         target = (DHCP_SERVERS, 547, 0, socket.if_nametoindex(device))
-        _send(udp, bytes([INFORMATION_REQUEST, 1, 2, 3]) + body, target)
-        rest = udp.recv(2048)[4:]
+        rest = _answer(udp, bytes([INFORMATION_REQUEST, 1, 2, 3]) + body, target, kind=REPLY)[4:]
     yield from _options(rest)
 
 
-def _send(udp: socket.socket, message: bytes, target: tuple[str, int, int, int]) -> None:
-    """Send as soon as the kernel has given the device its link-local address, and until then cannot."""
+def _answer(asking: socket.socket, message: bytes, target: tuple[str, int, int, int], *, kind: int) -> bytes:
+    """Send the message until an answer of this kind has come. Raises TimeoutError."""
     until = time.monotonic() + TIMEOUT_S
+    asking.settimeout(RETRANSMISSION_S)
+    while time.monotonic() < until:
+        _send(asking, message, target, until=until)
+        with suppress(TimeoutError):
+            while (answer := asking.recv(2048))[:1] != bytes([kind]):
+                pass
+            return answer
+    raise TimeoutError(f"no answer of the kind {kind}")
+
+
+def _send(asking: socket.socket, message: bytes, target: tuple[str, int, int, int], *, until: float) -> None:
+    """Send as soon as the kernel has given the device its link-local address, and until then cannot."""
     while True:
         try:
-            udp.sendto(message, target)
+            asking.sendto(message, target)
         except OSError as exc:
             if exc.errno not in (errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH) or time.monotonic() > until:
                 raise
