@@ -55,7 +55,7 @@ class SizeDiffers(Conflict):
 
 
 class OpeningConflict(Conflict):
-    """Other nodes have the volume open, and their clients could not be told from those of this opening."""
+    """The volume is open in the other way, shared or not, or with an address of this opening, or has one writer."""
 
     code = "storage.opening_conflict"
 

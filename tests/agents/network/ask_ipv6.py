@@ -52,10 +52,12 @@ def _answer(asking: socket.socket, message: bytes, target: tuple[str, int, int, 
     asking.settimeout(RETRANSMISSION_S)
     while time.monotonic() < until:
         _send(asking, message, target, until=until)
+        send_next_at = time.monotonic() + RETRANSMISSION_S
         with suppress(TimeoutError):
-            while (answer := asking.recv(2048))[:1] != bytes([kind]):
-                pass
-            return answer
+            while time.monotonic() < send_next_at:
+                answer = asking.recv(2048)
+                if answer[:1] == bytes([kind]):
+                    return answer
     raise TimeoutError(f"no answer of the kind {kind}")
 
 
