@@ -6,7 +6,8 @@ its name in `failures` (`during-revert`: after the copy has begun), a list also 
 `failing_pools`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect. `foreign`:
 images with other names than volumes', with their sizes; `page`: images of a page of the list. `before_snapshot` is
 called at each request for a snapshot. `others`: the pools beside the first one, by name; a volume can be in several.
-`fenced`: addresses, with the seconds of their fences. `data`: offsets and bytes
+`fenced`: addresses, with the seconds of their fences. `for_several`: volumes that are opened with addresses of nodes,
+which `opened` has. `data`: offsets and bytes
 of the versions of contents; others have their number at the beginning. `parts_sent`: after so many a stream is cut.
 """
 
@@ -32,6 +33,7 @@ from agents.protocol import storage_pb2_grpc
 from agents.storage.errors import (
     GenerationStale,
     ImageMissing,
+    OpeningConflict,
     OwnAddress,
     RevertUnfinished,
     SnapshotMissing,
@@ -116,15 +118,15 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.reverts: dict[UUID, FakeRevert] = {}
         self.closed: dict[UUID, int] = {}
         self.generations: dict[UUID, int] = {}
-        self.open_to_write: set[UUID] = set()
+        self.open_to_write, self.for_several = set[UUID](), set[UUID]()
+        self.opened: dict[tuple[UUID, UUID], list[str]] = {}
         self.permits: dict[str, bytes] = {}
         self.keys: dict[UUID, set[UUID]] = {}
         self.receipts: list[pb.Receipt] = []
         self.others: dict[str, FakePool] = {}
         self.calls: list[str] = []
         self.failure: AgentError | None = None
-        self.failures: dict[str, AgentError] = {}
-        self.failing_pools: dict[str, AgentError] = {}
+        self.failures, self.failing_pools = dict[str, AgentError](), dict[str, AgentError]()
         self.loses_answers = False
         self.foreign: dict[str, int] = {}
         self.data: dict[int, list[tuple[int, bytes]]] = {}
@@ -192,6 +194,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             raise VolumeMissing("The volume is not in the pool.")
         if volume_id not in there.volumes:
             there.contents[volume_id] = self._cloned(request.snapshot) if request.HasField("snapshot") else 0
+            self.for_several |= {volume_id} if request.is_multi_attach else set()
         there.volumes[volume_id] = max(request.size_bytes, there.volumes.get(volume_id, 0))
         there.generations[volume_id] = max(request.generation, there.generations.get(volume_id, 0))
         return self._answered(
@@ -202,12 +205,15 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
 
     def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
         volume_id, node_id = UUID(request.volume_id), UUID(str(read(request.permit.document).payload["aud"]))
-        self._called("open")
+        self._called("open", request.permit)
         there = self.at(request.pool)
         if volume_id not in there.volumes:
             raise VolumeMissing("The volume is not in the pool.")
         if there.contents.get(volume_id) == MIXTURE:
             raise RevertUnfinished("The revert of the volume has begun and not ended.")
+        if request.is_shared != (volume_id in self.for_several) or request.is_shared != bool(request.addresses):
+            raise OpeningConflict("The volume is for one node, and the opening for several, or the reverse.")
+        self.opened[(volume_id, node_id)] = list(request.addresses)
         there.keys.setdefault(volume_id, set()).add(node_id)
         return self._answered(
             pb.VolumeKey(

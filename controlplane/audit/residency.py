@@ -16,8 +16,10 @@ records of both state what an agent answered: without a receipt, as of an agent 
 is only declared. An image that is made of a volume has one too, while it is being made: a snapshot that is removed
 again.
 
-A volume in the pool of a storage cluster is there until the storage agent has moved it to the trash. In the trash,
-behind no node, volumes and snapshots are until their data is deleted: agents of earlier releases do not state that.
+A volume in the pool of a storage cluster is there until the storage agent has moved it to the trash. One that several
+instances can have attached, which its permits list as shared, is there behind no node, by the receipts of the storage
+agent, and beside that on each node that has it open. In the trash, behind no node, volumes and snapshots are until
+their data is deleted: agents of earlier releases do not state that.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -76,7 +78,7 @@ class Permit:
     guest, or the volume, that is its subject. `runs`: a guest may run under it. `is_move`: a migration, or the move of
     a volume; the source has the data until it has arrived. `is_reopening`: an attachment; the node that had the volume
     open closes it afterwards. `is_evacuation`: from a node that was fenced before this was signed. `takes_snapshot`: a
-    snapshot with the id of its subject may be taken under it.
+    snapshot with the id of its subject may be taken under it. `is_shared`: nodes may have the volume open at once.
     """
 
     jti: str
@@ -92,6 +94,7 @@ class Permit:
     is_reopening: bool
     is_evacuation: bool
     takes_snapshot: bool
+    is_shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,7 @@ class Evidence:
     refused: set[str]
     drifts: list[Drift]
     trash: list[Receipt]
+    of_clusters: list[Receipt]
 
 
 def history(
@@ -195,10 +199,12 @@ def history(
     clipped = (_clip(each, start, end) for each in of_role)
     moves = {permit.jti for permit in evidence.permits.values() if permit.is_move}
     reopenings = {permit.jti for permit in evidence.permits.values() if permit.is_reopening}
+    shared = {permit.jti for permit in evidence.permits.values() if permit.is_shared}
     problems: list[Problem] = []
     for role_of, disk in sorted({(each.role, each.disk) for each in of_role if each.role in SINGLE}):
         of_one = [each for each in of_role if (each.role, each.disk) == (role_of, disk)]
-        problems += _of_one(of_one, role_of, moves, reopenings if disk == resource else ())
+        own_moves = moves | shared if disk == resource else moves
+        problems += _of_one(of_one, role_of, own_moves, reopenings if disk == resource else ())
     relevant = tuple(each for each in problems if not _is_outside(each, start, end))
     return History(tuple(each for each in clipped if each is not None), relevant)
 
@@ -222,7 +228,7 @@ def _order(interval: Interval) -> tuple[datetime, str, str, str]:
 
 
 def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
-    evidence = Evidence({}, {}, [], set(), [], [])
+    evidence = Evidence({}, {}, [], set(), [], [], [])
     records = list(records)
     about = {resource, *disks_of(records, resource)}
     for record in records:
@@ -241,6 +247,8 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
                 _read_copy(body, record, evidence)
             case "drift" if body.get("resource") == resource:
                 _read_drift(body, record.get("at"), evidence)
+    if any(permit.is_shared and permit.resource == resource for permit in evidence.permits.values()):
+        evidence.receipts += evidence.of_clusters
     evidence.receipts.sort(key=_order_of_receipt)
     evidence.trash.sort(key=lambda receipt: (receipt.at, not receipt.is_opening))
     evidence.drifts.sort(key=lambda drift: drift.at)
@@ -289,12 +297,18 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence, about: Collecti
         is_reopening=_text(body, "op") in REOPENINGS,
         is_evacuation=_text(body, "op") == EVACUATION,
         takes_snapshot=_takes_snapshot(body, subject),
+        is_shared=_lists(body, "shared", about),
     )
 
 
 def _takes_snapshot(body: Mapping[str, object], subject: str) -> bool:
-    listed = body.get("snapshots")
-    return _text(body, "op") == SNAPSHOT_TAKEN or (isinstance(listed, list) and subject in listed)
+    return _text(body, "op") == SNAPSHOT_TAKEN or _lists(body, "snapshots", (subject,))
+
+
+def _lists(body: Mapping[str, object], name: str, about: Collection[str]) -> bool:
+    """Tell if the permit lists one of these under the name."""
+    listed = body.get(name)
+    return isinstance(listed, list) and any(each in about for each in listed)
 
 
 def _is_of_guest(body: Mapping[str, object]) -> bool:
@@ -320,17 +334,20 @@ def _disk(body: Mapping[str, object]) -> str:
 
 
 def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -> None:
-    role, at, event = ROLE_OF_KIND.get(_text(body, "kind")), instant(body.get("at")), _text(body, "event")
+    kind, at, event = _text(body, "kind"), instant(body.get("at")), _text(body, "event")
+    is_of_cluster = kind == CLUSTER_VOLUME
+    role = "storage" if is_of_cluster else ROLE_OF_KIND.get(kind)
     if role is None or at is None or event not in ("opened", "closed"):
         return
-    evidence.receipts.append(
+    receipts = evidence.of_clusters if is_of_cluster else evidence.receipts
+    receipts.append(
         Receipt(
             record=record,
             jti=_text(body, "jti"),
-            node="" if role == SNAPSHOT else _text(body, "node"),
+            node="" if role == SNAPSHOT or is_of_cluster else _text(body, "node"),
             zone=_text(body, "zone"),
             is_opening=event == "opened",
-            kind=_text(body, "kind"),
+            kind=kind,
             role=role,
             disk=_text(body, "resource") if role == "storage" else "",
             at=at,
@@ -487,7 +504,7 @@ def _claimed(evidence: Evidence, resource: str, proven: Sequence[Interval]) -> l
                 for each in proven
             )
             if permit.jti not in answered and not is_known:
-                claimed.setdefault((role, disk, node), replace(_claim(permit, role, disk, evidence), node=node))
+                claimed.setdefault((role, disk, node), _claim(permit, role, disk, node, evidence))
     return list(claimed.values())
 
 
@@ -496,21 +513,24 @@ def _openings(permit: Permit) -> Iterable[tuple[str, str, str]]:
     if "compute" in permit.roles and permit.runs:
         yield "compute", "", permit.node
     if "storage" in permit.roles and permit.disk:
-        yield "storage", permit.disk, permit.node
+        is_behind_no_node = permit.is_shared and not permit.is_reopening
+        yield "storage", permit.disk, "" if is_behind_no_node else permit.node
     if SNAPSHOT in permit.roles and permit.takes_snapshot:
         yield SNAPSHOT, "", ""
 
 
-def _claim(permit: Permit, role: str, disk: str, evidence: Evidence) -> Interval:
-    """Return the declared interval; it ends where a receipt shows the resource elsewhere, or gone from there."""
+def _claim(permit: Permit, role: str, disk: str, node: str, evidence: Evidence) -> Interval:
+    """Return the declared interval; it ends where a receipt shows the resource elsewhere, or gone from there. What is
+    behind no node stays there while nodes have it.
+    """
     alike = [each for each in evidence.receipts if (each.role, each.disk) == (role, disk)]
-    ending = [each for each in alike if each.is_opening or each.node in ("", permit.node)]
+    ending = [each for each in alike if each.node in ("", node) or (node and each.is_opening)]
     later = [each for each in ending if each.at > permit.not_before]
     return Interval(
         role=role,
         disk=disk,
         zone=permit.zone,
-        node=permit.node,
+        node=node,
         start=permit.not_before,
         end=later[0].at if later else None,
         decision=permit.decision,
@@ -555,8 +575,8 @@ def _of_one(
 ) -> Iterable[Problem]:
     """Find contradictions in the intervals of a guest or a disk, in order of time.
 
-    `moves`: permits of migrations from elsewhere. `reopenings`: permits of attachments; the former node must have
-    closed the volume since.
+    `moves`: permits of migrations from elsewhere, or of what several nodes may have. `reopenings`: permits of
+    attachments; the former node must have closed the volume since.
     """
     if not intervals:
         return

@@ -137,6 +137,24 @@ class VolumeTypeInvalid(Unprocessable):
     detail = "The volume type {name!r} is on a node's own disk and can have no pool. Choose another id."
 
 
+class MultiAttachWithoutPool(Unprocessable):
+    code = "catalog.volume_type.multi_attach_without_pool"
+    title = "Volume type refused"
+    detail = (
+        "Volumes that several instances can have attached at once are made at once, in the pool of a storage cluster. "
+        "Name the pool, and leave the binding out."
+    )
+
+
+class RootTypeForSeveral(Unprocessable):
+    code = "catalog.volume_type.for_several"
+    title = "Type for several instances"
+    detail = (
+        "Several instances can have volumes of the type {volume_type!r} attached at once; no root disk is one. Choose "
+        "another type."
+    )
+
+
 class VolumeTypeRetired(Conflict):
     code = "catalog.volume_type.retired"
     title = "Volume type retired"

@@ -189,6 +189,7 @@ class VolumeType(models.Model):
     """The storage of a volume. `pool`: the name of the pool; empty: a file on one node's own disk.
 
     `binding`: when a volume gets its place. `immediate`: at its creation; `first_use`: when an instance first needs it.
+    `is_multi_attach`: several instances can have such a volume attached at once, each on a node of its own.
 
     The limits are of reads and writes together, fixed and for each GiB of the volume; 0: none. `organization_ids`: the
     only organizations that may use the type; empty: all. A retired type takes no new volumes. `is_imported`: a file
@@ -199,6 +200,7 @@ class VolumeType(models.Model):
     description = models.CharField(max_length=200)
     pool = models.SlugField(max_length=40, blank=True, default="", db_default="")
     binding = models.CharField(max_length=16, default=IMMEDIATE, db_default=IMMEDIATE)
+    is_multi_attach = models.BooleanField(default=False, db_default=False)
     iops = models.PositiveIntegerField(default=0, db_default=0)
     mb_per_s = models.PositiveIntegerField(default=0, db_default=0)
     iops_per_gib = models.PositiveIntegerField(default=0, db_default=0)
@@ -209,7 +211,13 @@ class VolumeType(models.Model):
     generation = models.PositiveBigIntegerField(default=1, db_default=1)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(binding__in=BINDINGS), name="catalog_volumetype_binding")]
+        constraints = [
+            models.CheckConstraint(condition=Q(binding__in=BINDINGS), name="catalog_volumetype_binding"),
+            models.CheckConstraint(
+                condition=Q(is_multi_attach=False) | (~Q(pool="") & Q(binding=IMMEDIATE)),
+                name="catalog_volumetype_multi_attach_is_in_pool",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.id

@@ -10,6 +10,8 @@ from django.db.models import F, ProtectedError, Q, QuerySet
 
 from controlplane.audit.services import record_of_organization
 from controlplane.catalog.errors import (
+    MultiAttachWithoutPool,
+    RootTypeForSeveral,
     VolumeTypeInUse,
     VolumeTypeInvalid,
     VolumeTypeNotFound,
@@ -32,6 +34,7 @@ class NewVolumeType:
     description: str
     pool: str = ""
     binding: str = IMMEDIATE
+    is_multi_attach: bool = False
     iops: int = 0
     mb_per_s: int = 0
     iops_per_gib: int = 0
@@ -82,13 +85,20 @@ def usable_volume_type(project: Project, ref: str, *, field: str = "volume_type"
 
 
 def usable_root_type(project: Project, ref: str) -> VolumeType | None:
-    """Return the type of an instance's root disk; None: on its node's own disk, of which no type is defined."""
+    """Return the type of an instance's root disk; None: on its node's own disk, of which no type is defined.
+
+    Raises:
+        VolumeTypeNotFound, VolumeTypeRetired, RootTypeForSeveral.
+    """
     try:
-        return usable_volume_type(project, ref, field="root_volume_type")
+        volume_type = usable_volume_type(project, ref, field="root_volume_type")
     except VolumeTypeNotFound:
         if ref == LOCAL and not VolumeType.objects.filter(pk=LOCAL).exists():
             return None
         raise
+    if volume_type.is_multi_attach:
+        raise RootTypeForSeveral(field="root_volume_type", volume_type=volume_type.pk)
+    return volume_type
 
 
 LIMITS = ("iops", "mb_per_s", "iops_per_gib", "mb_per_s_per_gib")
@@ -99,31 +109,34 @@ def volume_type_create(actor: Actor, new: NewVolumeType) -> VolumeType:
     """Create a volume type.
 
     Raises:
-        RoleNeeded, InvalidName, VolumeTypeTaken, VolumeTypeInvalid.
+        RoleNeeded, InvalidName, VolumeTypeTaken, VolumeTypeInvalid, MultiAttachWithoutPool.
     """
     actor.may_operate()
     name = check_name(new.id, field="id")
     if name == LOCAL and new.pool:
         raise VolumeTypeInvalid(field="pool", name=name)
+    if new.is_multi_attach and not (new.pool and new.binding == IMMEDIATE):
+        raise MultiAttachWithoutPool(field="is_multi_attach")
     with raise_on_violation("catalog_volumetype_pkey", VolumeTypeTaken(field="id", name=name)):
         volume_type = VolumeType.objects.create(
             id=name,
             description=new.description,
             pool=new.pool and check_name(new.pool, field="pool"),
             binding=new.binding,
+            is_multi_attach=new.is_multi_attach,
             iops=new.iops,
             mb_per_s=new.mb_per_s,
             iops_per_gib=new.iops_per_gib,
             mb_per_s_per_gib=new.mb_per_s_per_gib,
             organization_ids=_ids(new.organizations),
         )
-    _record(actor, "volume_type.create", volume_type, "pool", "binding", *LIMITS, "organization_ids")
+    _record(actor, "volume_type.create", volume_type, "pool", "binding", "is_multi_attach", *LIMITS, "organization_ids")
     return volume_type
 
 
 @transaction.atomic
 def volume_type_update(actor: Actor, volume_type: VolumeType, changes: Mapping[str, Any]) -> VolumeType:
-    """Change description, limits, organizations or retirement: those that `changes` has. Pool and binding stay.
+    """Change description, limits, organizations or retirement: those that `changes` has. The rest stays.
 
     Limits of present volumes stay until their next growth or retype.
 

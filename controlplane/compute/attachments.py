@@ -23,64 +23,77 @@ from controlplane.compute.errors import (
 from controlplane.compute.instance_changes import instance_lock
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import instance_placement_request
+from controlplane.compute.shared_attachments import (
+    check_sharing,
+    other_instances_requests,
+    shared_volume_request,
+    sharing_instances,
+)
 from controlplane.compute.volume_counts import check_volume_count, coming_flavors
 from controlplane.identity.actor import Actor
-from controlplane.kernel.db import raise_on_violation
+from controlplane.kernel.db import move, raise_on_violation
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
 from controlplane.placement import lineage
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource
-from controlplane.storage.models import Volume
+from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.services import (
     CREATE,
+    require_attachable,
     require_image_ready,
-    require_volume_state,
     volume_lock,
     volume_placement_request,
 )
 
 ATTACH = "volume.attach"
+ALONE, ONCE = "compute_attachment_volume_alone", "compute_attachment_volume_once"
 
 
 def volume_attach(
-    actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool
+    actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool, is_shared: bool = False
 ) -> tuple[Attachment, Operation]:
-    """Request an attachment; a running guest gets the volume while it runs.
+    """Request an attachment; a running guest gets the volume while it runs. `is_shared`: as other instances may.
 
     Placement first checks that the location of each satisfies the policies of the other. An unbound volume gets its
-    place with it, where the instance is.
+    place with it, where the instance is. Through one that is shared the other instances get the data of this one.
 
     Raises:
         VolumeAlreadyAttached, VolumeElsewhere, PoolElsewhere, InstanceWrongState, VolumeWrongState, TooManyVolumes,
         PolicyUnsatisfiable, Busy.
+        ShareMissing, VolumeNotShareable, VolumeOnNode, NodesAlike, TooManyInstances: see check_sharing().
         ImageNotReady, InsufficientCapacity, NoPlace: of an unbound volume, which is a copy of the image.
     """
     actor.may_write()
-    _check(instance, volume)
+    new = Attachment(instance=instance, volume=volume, is_read_only=is_read_only, is_shared=is_shared)
+    _check(new)
     with_volume, with_instance = attachment_requests(instance, volume)
-    taken = placement.check_current_node(with_volume)
-    if volume.is_unbound:
+    requests = [with_volume, *other_instances_requests(new)]
+    results = placement.check_current_nodes(requests)
+    if is_shared:
+        placement.check_placement(shared_volume_request(with_instance, new))
+    elif volume.is_unbound:
         placement.check_placement(volume_placement_request(volume, operation=CREATE, near=(instance.pk,)))
         placement.check_placement(replace(with_instance, near=(instance.pk,)))
     else:
         placement.check_current_node(with_instance)
     with transaction.atomic():
-        attachment, operation = _attach(actor, instance, volume=volume, is_read_only=is_read_only)
-        placement.keep_exempted(replace(with_volume, operation_id=operation.pk), taken)
-    return attachment, operation
+        operation = _attach(actor, new)
+        for request, taken in zip(requests, results, strict=True):
+            placement.keep_exempted(replace(request, operation_id=operation.pk), taken)
+    return new, operation
 
 
-def _check(instance: Instance, volume: Volume) -> None:
+def _check(new: Attachment) -> None:
+    instance, volume = new.instance, new.volume
     instance.refresh_from_db(fields=["state", "is_deleting", "node"])
     volume.refresh_from_db(fields=["state", "is_deleting", "node", "pool", "volume_type", "is_unbound"])
     require_instance_state(instance, "attach")
     require_not_migrating(instance)
-    if Attachment.objects.filter(volume=volume).exists():
-        raise VolumeAlreadyAttached(field="volume", volume=volume.name)
+    check_sharing(new)
     require_unlocked(volume.pk)
-    require_volume_state(volume, "available")
+    require_attachable(volume)
     _require_reachable_volume(instance, volume)
 
 
@@ -91,7 +104,7 @@ def _require_reachable_volume(instance: Instance, volume: Volume) -> None:
     require_image_ready(volume, field="volume")
     if volume.is_unbound:
         return
-    if volume.node_id == instance.node_id:
+    if volume.node_id == instance.node_id and not volume.is_multi_attach:
         return
     if volume.pool is None:
         raise VolumeElsewhere(field="volume")
@@ -120,7 +133,8 @@ def instance_with_volumes_request(
 
 
 def inherit_classifications(attachment: Attachment) -> None:
-    """Give each of both the classifications of the other; a volume that is only read keeps its own.
+    """Give each of both the classifications of the other; a volume that is only read keeps its own. Instances that
+    share the volume get them from there.
 
     This happens before the node gets the attachment, since data in memory cannot be taken back.
     """
@@ -129,9 +143,13 @@ def inherit_classifications(attachment: Attachment) -> None:
         lineage.add_source(instance, volume, kind="instance")
         if not attachment.is_read_only:
             lineage.add_source(volume, instance, kind="volume")
+            for other in sharing_instances(attachment):
+                lineage.add_source(DataSource.of(other), volume, kind="instance")
 
 
-def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool) -> tuple[Attachment, Operation]:
+def _attach(actor: Actor, attachment: Attachment) -> Operation:
+    """Write the new attachment with its operation."""
+    instance, volume = attachment.instance, attachment.volume
     instance_lock(instance)
     require_instance_state(instance, "attach")
     require_not_migrating(instance)
@@ -140,27 +158,28 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     sizes: list[Flavor | Instance] = [instance, *coming_flavors(instance)]
     for size in sizes:
         check_volume_count(attached.count() + 1, size, field="volume")
-    with raise_on_violation(
-        "compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)
-    ):
-        attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
+    check_sharing(attachment)
+    taken = VolumeAlreadyAttached(field="volume", volume=volume.name)
+    with raise_on_violation(ALONE, taken), raise_on_violation(ONCE, taken):
+        attachment.save(force_insert=True)
     is_brought = volume.pool_id is not None  # also to the node where it is: the node may not have it open
     args: dict[str, object] = {
         "attachment": str(attachment.pk),
         "instance": str(instance.pk),
-        "is_read_only": is_read_only,
+        "is_read_only": attachment.is_read_only,
+        "is_shared": attachment.is_shared,
         "is_brought": is_brought,
     }
     if volume.is_unbound:  # the operation makes it first, where the instance is
         args |= {"is_first_use": True, "near": [str(instance.pk)], "zones": []}
     request = OperationRequest(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
     operation = enqueue(actor, request)
-    require_volume_state(volume, "available")
+    require_attachable(volume)
     _require_reachable_volume(instance, volume)
     if is_brought or volume.is_unbound:
         Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
     record(actor, ATTACH, volume.pk, project_id=instance.project_id, instance=str(instance.pk))
-    return attachment, operation
+    return operation
 
 
 @transaction.atomic
@@ -193,6 +212,19 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
         instance=str(instance.pk),
     )
     return operation
+
+
+def attachment_end(attachment: Attachment) -> None:
+    """Delete the attachment; the volume is available then, unless other instances have it.
+
+    Inside the caller's transaction.
+    """
+    volume = attachment.volume
+    volume_lock(volume)
+    placement.release_allocation(attachment.pk)
+    attachment.delete()
+    if volume.state == "in-use" and not Attachment.objects.filter(volume=volume).exists():
+        move(volume, VOLUME, "available")
 
 
 def instances_booted_from(volume_id: UUID) -> QuerySet[Instance]:

@@ -175,6 +175,57 @@ class VolumeAlreadyAttached(Conflict):
     )
 
 
+class ShareMissing(Unprocessable):
+    code = "compute.attachment.share_missing"
+    title = "Shared volume"
+    detail = (
+        "Several instances can write to the volume {volume!r} at once, which destroys a usual file system. If the "
+        "guest has a file system for that, such as GFS2 or OCFS2, attach it with share: true."
+    )
+
+
+class VolumeNotShareable(Unprocessable):
+    code = "compute.attachment.not_shareable"
+    title = "For one instance"
+    detail = (
+        "The volume {volume!r} can be attached to one instance at a time. Leave share out, or create a volume of a "
+        "type with is_multi_attach."
+    )
+
+
+class VolumeOnNode(Conflict):
+    code = "compute.attachment.node_taken"
+    title = "Node has the volume"
+    detail = (
+        "The instance {instance!r}, on the same node, has the volume {volume!r} already. Instances that share a volume "
+        "are on different nodes: put them in a group with the rule anti-affinity."
+    )
+
+
+class NodesAlike(Conflict):
+    code = "compute.attachment.addresses_alike"
+    title = "Addresses of nodes not distinct"
+    detail = (
+        "The storage cluster sees the nodes of this instance and of {instance!r} at the same address, and could not "
+        "fence one of them alone. Ask an operator to set the addresses: manage.py set_storage_addresses."
+    )
+
+
+class TooManyInstances(Conflict):
+    code = "compute.attachment.too_many_instances"
+    title = "Too many instances"
+    detail = "The volume {volume!r} is attached to {limit} instances, the most for one volume. Detach one first."
+
+
+class VolumeForSeveral(Unprocessable):
+    code = "compute.instance.volume_for_several"
+    title = "Volume for several instances"
+    detail = (
+        "Several instances can have the volume {volume!r} attached at once. Create the instance without it, and attach "
+        "it then with share: true; no instance boots from it."
+    )
+
+
 class BootVolumeEmpty(Unprocessable):
     code = "compute.instance.boot_volume_empty"
     title = "Not made from an image"

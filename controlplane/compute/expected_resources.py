@@ -136,12 +136,13 @@ def just_now() -> Q:
 
 
 def allocations_without_owner() -> Iterable[Allocation]:
-    """Return allocations without an instance, volume or migration, and without an operation."""
+    """Return allocations without an instance, volume, shared attachment or migration, and without an operation."""
     owners: Sequence[QuerySet[Any, Any]] = (
         Instance.objects.exclude(state="deleted").values("pk"),
         Instance.objects.exclude(state="deleted").values("root_volume_id"),
         Rebuild.objects.values("root_volume_id"),
         Volume.objects.exclude(state="deleted").values("pk"),
+        Attachment.objects.filter(is_shared=True).values("pk"),
         Migration.objects.filter(state__in=MOVING).values("pk"),
         MigratedVolume.objects.filter(migration__state__in=MOVING).values("pk"),
         VolumeMove.objects.filter(state__in=MOVING_VOLUME).values("pk"),

@@ -9,12 +9,11 @@ from django.db.models import F
 
 from controlplane.audit.services import audit_entry
 from controlplane.compute.actions import RESTARTS, STARTS, require_instance_state
-from controlplane.compute.models import Instance
+from controlplane.compute.models import Attachment, Instance
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
-from controlplane.storage.models import Volume
 
 
 def instance_lock(instance: Instance) -> None:
@@ -67,11 +66,11 @@ def instance_change(actor: Actor, instance: Instance, change: InstanceChange) ->
 
 
 def _reopened_volumes(instance: Instance, kind: str) -> Iterable[UUID]:
-    """Return the volumes that the operation opens anew, and locks: those in storage clusters, at each start."""
+    """Return what the operation locks of the volumes that it opens anew: those in storage clusters, at each start."""
     if kind not in STARTS:
         return ()
-    attached = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False)
-    return attached.order_by("pk").values_list("pk", flat=True)
+    attached = Attachment.objects.filter(instance=instance, volume__pool__cluster__isnull=False)
+    return [each.locked_id for each in attached.order_by("volume")]
 
 
 def action_of(kind: str) -> str:

@@ -73,10 +73,20 @@ def migration_obstacles(instance: Instance) -> list[Message]:
         obstacles.append(
             Message("its volume {volume} is attached read-only and cannot be migrated.", volume=still.volume.name)
         )
+    if (shared := shared_obstacle(instance)) is not None:
+        obstacles.append(shared)
     hold = ResourceLock.objects.filter(resource_id__in=affected_ids(instance)).select_related("operation").first()
     if hold is not None:
         obstacles.append(Message("another operation ({kind}) works on it.", kind=hold.operation.kind))
     return obstacles
+
+
+def shared_obstacle(instance: Instance) -> Message | None:
+    """Return the reason of a volume that is open on its node for several instances, and cannot move with it."""
+    shared = Attachment.objects.filter(instance=instance, is_shared=True).select_related("volume").first()
+    if shared is None:
+        return None
+    return Message("its volume {volume} is shared with other instances. Detach it first.", volume=shared.volume.name)
 
 
 def _state_obstacle(instance: Instance) -> Message | None:

@@ -315,7 +315,9 @@ class Attachment(BaseModel):
     """A volume in an instance.
 
     The request creates the row; `is_plugged` is set once the node has attached the volume. `is_boot`: it is the
-    instance's root disk, which its node gets with the instance and not as an attachment.
+    instance's root disk, which its node gets with the instance and not as an attachment. `is_shared`: other instances
+    can have the volume, too, each on a node of its own. The attachment has an allocation there, under its own id, which
+    takes no space.
     """
 
     instance = models.ForeignKey(Instance, models.PROTECT)
@@ -323,7 +325,18 @@ class Attachment(BaseModel):
     is_read_only = models.BooleanField(default=False)
     is_plugged = models.BooleanField(default=False)
     is_boot = models.BooleanField(default=False, db_default=False)
+    is_shared = models.BooleanField(default=False, db_default=False)
     generation = models.PositiveBigIntegerField(default=1)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["volume"], name="compute_attachment_volume_taken")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["volume"], condition=Q(is_shared=False), name="compute_attachment_volume_alone"
+            ),
+            models.UniqueConstraint(fields=["volume", "instance"], name="compute_attachment_volume_once"),
+        ]
+
+    @property
+    def locked_id(self) -> UUID:
+        """Return the id that operations of the instance lock: they leave the volume to the others that share it."""
+        return self.pk if self.is_shared else self.volume_id

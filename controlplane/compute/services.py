@@ -18,6 +18,7 @@ from controlplane.compute.actions import require_instance_state
 from controlplane.compute.errors import (
     InstanceNameTaken,
     VolumeAlreadyAttached,
+    VolumeForSeveral,
 )
 from controlplane.compute.instance_changes import InstanceChange, action_of, instance_change, instance_lock
 from controlplane.compute.instance_checks import check_image, check_ports, check_user_data, lock_affinity_group
@@ -316,9 +317,16 @@ def _check_fit(new: NewInstance) -> None:
     check_volume_count(len(new.volumes), new.flavor, field="volumes")
     for volume in new.all_volumes:
         require_volume_state(volume, "available")
+        _require_for_one(volume, field="boot_volume" if volume == boot else "volumes")
         require_image_ready(volume, field="boot_volume" if volume == boot else "volumes")
     check_groups(new.security_groups or ())
     check_ports(new.networks, new.ports)
+
+
+def _require_for_one(volume: Volume, *, field: str) -> None:
+    """Raise VolumeForSeveral if several instances can have the volume, which is attached to an instance that exists."""
+    if volume.is_multi_attach:
+        raise VolumeForSeveral(field=field, volume=volume.name)
 
 
 def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
@@ -386,7 +394,7 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
             require_volume_state(attachment.volume, "available")
             require_image_ready(attachment.volume, field=field)
         taken = VolumeAlreadyAttached(field=field, volume=attachment.volume.name)
-        with raise_on_violation("compute_attachment_volume_taken", taken):
+        with raise_on_violation("compute_attachment_volume_alone", taken):
             attachment.save(force_insert=True)
     _connect(instance, new, ports)
     for volume in made:
@@ -548,11 +556,11 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
         return under_way
     Instance.objects.filter(pk=instance.pk).update(is_deleting=True, updated_at=clock.now())
     root_volume = root_volume_deleting(instance)
-    volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
+    attached = Attachment.objects.filter(instance=instance)
     operation_request = OperationRequest(
         "instance.delete",
         instance.project_id,
-        [instance.pk, *volume_ids],
+        [instance.pk, *(each.locked_id for each in attached)],
         {
             "boots_from_volume": instance.boot_volume_id is not None,
             "root_volume": str(root_volume.pk) if root_volume is not None else None,

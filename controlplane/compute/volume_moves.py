@@ -29,7 +29,7 @@ from controlplane.placement.errors import NoAllocation
 from controlplane.placement.selectors import PoolRequirement
 from controlplane.storage.errors import PoolMovesUnsupported, VolumeMoveNotEnded, VolumeTypeElsewhere
 from controlplane.storage.models import Volume, VolumeMove
-from controlplane.storage.retype import place_of, volume_retype
+from controlplane.storage.retype import place_of, require_alike, volume_retype
 from controlplane.storage.services import require_bound, require_no_snapshots, require_volume_state, volume_lock
 from controlplane.storage.snapshot_sources import require_not_read
 
@@ -96,6 +96,7 @@ def volume_move(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb
         VolumeWrongState, VolumeHasSnapshots, VolumeReadForImage
         VolumeMoveUnderGuest: the volume is attached to an instance that is neither off, nor runs where disks of running
             guests can be moved; or it runs, and both places are in storage clusters.
+        VolumeTypeNotAlike: several instances can have the volume, or volumes of the type.
         VolumeTypeElsewhere: one of the places is a folder.
         PoolMovesUnsupported: both are in storage clusters, and the agent of one of them is too old.
         VolumeMoveNotEnded: a node has still to erase what the last move left there.
@@ -161,6 +162,7 @@ def _traits(volume_move: VolumeMove) -> frozenset[str]:
 def check_move(volume: Volume, volume_type: VolumeType) -> None:
     """Raise the errors of volume_move that follow from the state of the volume and the place of the type."""
     require_usable(volume)
+    require_alike(volume, volume_type, is_move=True)
     require_no_snapshots(volume)
     require_not_read(volume)
     holder = instance_with(volume)

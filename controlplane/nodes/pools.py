@@ -25,6 +25,9 @@ SNAPSHOT_READS = "snapshot-reads"
 HAS_SNAPSHOT_READS = Q(cluster__capabilities__contains=[SNAPSHOTS, SNAPSHOT_READS])
 # Pools whose storage agent keeps the keys of a volume apart that is open in two pools of a cluster, as while it moves.
 POOL_MOVES = "pool-moves"
+# Pools whose storage agent makes volumes that several nodes have open at once; and the trait of nodes that share them.
+MULTI_ATTACH = "multi-attach"
+HAS_MULTI_ATTACH = Q(cluster__capabilities__contains=[MULTI_ATTACH])
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,11 @@ def has_instance_snapshots(pool: Pool | None) -> bool:
 def has_pool_moves(pool: Pool) -> bool:
     """Tell if disks in the pool of a storage cluster can move to another such pool, and come from there."""
     return _has(pool, POOL_MOVES)
+
+
+def has_multi_attach(pool: Pool) -> bool:
+    """Tell if volumes can be made in the pool that several nodes have open at once."""
+    return _has(pool, MULTI_ATTACH)
 
 
 def has_snapshot_reads(pool: Pool | None) -> bool:

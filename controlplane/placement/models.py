@@ -283,8 +283,8 @@ class Allocation(BaseModel):
     A trigger adds them to the node's capacity inventory in the same transaction (migration 0002), and `pool_gib` to the
     used space of the pool (0012). During a migration, the allocation at the source keeps them.
 
-    `moving_id`: the future consumer, while the allocation belongs to a migration (`consumer_id`). The decision is about
-    that consumer.
+    `moving_id`: the future consumer, while the allocation belongs to a migration (`consumer_id`); or the volume, if it
+    belongs to an attachment that shares it with others. The decision is about that consumer.
     """
 
     consumer_id = models.UUIDField()

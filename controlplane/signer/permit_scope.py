@@ -17,6 +17,7 @@ from controlplane.compute.migration import migration_of, migration_request
 from controlplane.compute.models import EVACUATE, Attachment, Instance
 from controlplane.compute.port_attachments import ATTACH, DETACH
 from controlplane.compute.rebuild import instance_after_rebuild
+from controlplane.compute.shared_attachments import shared_volume_request
 from controlplane.compute.volume_moves import move_of, volume_move_request
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.port_specs import OF_INSTANCE as PORTS
@@ -115,11 +116,12 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
             for port in ports
             for ip in addresses_of(port)
         ),
+        shared=_texts(*(each.volume_id for each in rows if each.is_shared)),
     )
     sources = tuple(DataSource(volume, instance.project) for volume in volumes)
     make_request = partial(instance_with_volumes_request, instance, volumes, operation=operation.kind, gets=gets)
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
-    consumers = (instance.pk, *volumes)
+    consumers = (instance.pk, *(each.pk if each.is_shared else each.volume_id for each in rows))
     is_brought = any(operation.args.get(each) for each in ("shared", "first_uses")) or operation.kind in REOPEN
     return PermitScope(
         instance.generation, contents, consumers, subject, make_request, brings_disks=is_sent or is_brought
@@ -186,7 +188,8 @@ def _of_one_volume(volume_id: UUID, *, op: str) -> PermitScope:
     volume = Volume.objects.select_related("project__organization", "image").get(pk=volume_id)
     images = (volume.image.sha256,) if volume.image is not None else ()
     make_request = partial(volume_placement_request, volume, operation=op)
-    contents = Contents(volumes=_texts(volume.pk), images=images)
+    shared = _texts(volume.pk) if volume.is_multi_attach else ()
+    contents = Contents(volumes=_texts(volume.pk), images=images, shared=shared)
     return PermitScope(
         volume.generation, contents, (volume.pk,), PolicySubject(volume.project, volume.pk), make_request
     )
@@ -312,11 +315,14 @@ def _of_attachment(operation: Operation) -> PermitScope:
         volumes=_texts(volume.pk),
         attachments=_texts(attachment.pk),
         instances=_texts(attachment.instance_id),
+        shared=_texts(volume.pk) if attachment.is_shared else (),
     )
     holder = DataSource(attachment.instance_id, volume.project)
-    make_request = partial(attached_volume_request, volume, holder, operation=operation.kind)
+    request = attached_volume_request(volume, holder, operation=operation.kind)
+    if attachment.is_shared:
+        request = shared_volume_request(request, attachment)
     subject = PolicySubject(volume.project, volume.pk, sources=(holder,))
-    return PermitScope(volume.generation, contents, (volume.pk, attachment.instance_id), subject, make_request)
+    return PermitScope(volume.generation, contents, (request.holder, attachment.instance_id), subject, lambda: request)
 
 
 def _texts(*ids: UUID) -> tuple[str, ...]:

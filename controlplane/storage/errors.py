@@ -26,6 +26,33 @@ class VolumeUnbound(Conflict):
     )
 
 
+class VolumeShared(Conflict):
+    code = "storage.volume.shared"
+    title = "Attached for several instances"
+    detail = (
+        "The volume {volume!r} is attached, and several instances may write to it at once: this needs it detached from "
+        "all. GET …/volumes/{volume} lists them."
+    )
+
+
+class MultiAttachUnsupported(Conflict):
+    code = "storage.volume.multi_attach_unsupported"
+    title = "Storage agent too old"
+    detail = (
+        "No storage agent of a pool {pool!r} makes volumes that several instances can have attached at once. Choose "
+        "another type, or ask an operator to upgrade the agent."
+    )
+
+
+class VolumeTypeNotAlike(Conflict):
+    code = "storage.volume.type_not_alike"
+    title = "Type of another kind"
+    detail = (
+        "A volume that several instances can have attached at once stays one, in its pool, and no other volume becomes "
+        "one. Choose a type of the same kind and pool, or copy the data to a new volume of the type {volume_type!r}."
+    )
+
+
 class VolumeInUse(Conflict):
     code = "storage.volume.in_use"
     title = "In use"

@@ -59,6 +59,9 @@ class Volume(ProjectResource):
 
     `is_whole`: it was moved, and is no layer over its image any more, wherever it is.
 
+    `is_multi_attach`: it is of a type whose volumes several instances can have attached at once. It is open where these
+    are, and `node`, of its allocation, is where operations on it are permitted.
+
     `is_unbound`: it has never been used, and has no place and no data until an instance first needs it.
 
     `is_deleting`: a deletion was accepted; nothing else is any more.
@@ -75,6 +78,7 @@ class Volume(ProjectResource):
     next_type = models.ForeignKey(VolumeType, models.PROTECT, null=True, related_name="+", db_index=False)
     snapshot = models.ForeignKey("Snapshot", models.PROTECT, null=True, related_name="+", db_index=False)
     is_whole = models.BooleanField(default=False, db_default=False)
+    is_multi_attach = models.BooleanField(default=False, db_default=False)
     is_unbound = models.BooleanField(default=False, db_default=False)
     is_deleting = models.BooleanField(default=False)
 

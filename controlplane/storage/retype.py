@@ -14,7 +14,7 @@ from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
 from controlplane.placement import services as placement
-from controlplane.storage.errors import VolumeLimitsUnsupported, VolumeTypeElsewhere
+from controlplane.storage.errors import VolumeLimitsUnsupported, VolumeTypeElsewhere, VolumeTypeNotAlike
 from controlplane.storage.models import Volume
 from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
 
@@ -27,6 +27,7 @@ def volume_retype(actor: Actor, volume: Volume, *, volume_type: VolumeType) -> O
     Placement checks the volume's node first. An unbound volume may get a type of any pool, for which there is a place.
 
     Raises:
+        VolumeTypeNotAlike: several instances can have volumes of one of the types, and not of the other.
         VolumeTypeElsewhere: the type is in another pool.
         VolumeLimitsUnsupported: the volume's node does not limit disks.
         VolumeWrongState, NoPlace, PolicyUnsatisfiable, Busy.
@@ -50,14 +51,23 @@ def _retyped(volume: Volume, volume_type: VolumeType) -> Volume:
 
 def _check(volume: Volume, volume_type: VolumeType) -> None:
     require_volume_state(volume, "available", "in-use")
+    require_alike(volume, volume_type)
     if volume.is_unbound:
         return
     pool = volume.pool.name if volume.pool is not None else ""
     if pool != volume_type.pool:
         where, wanted = place_of(pool), place_of(volume_type.pool)
         raise VolumeTypeElsewhere(field="volume_type", volume_type=volume_type.pk, where=where, wanted=wanted)
+    if volume.is_multi_attach:
+        return  # nodes get the limits with the next attachments
     if volume.node is None or IO_LIMITS not in volume.node.traits:
         raise VolumeLimitsUnsupported()
+
+
+def require_alike(volume: Volume, volume_type: VolumeType, *, is_move: bool = False) -> None:
+    """Raise VolumeTypeNotAlike if one of both is for several instances, and the other is not or in another place."""
+    if volume.is_multi_attach != volume_type.is_multi_attach or (volume.is_multi_attach and is_move):
+        raise VolumeTypeNotAlike(field="volume_type", volume_type=volume_type.pk)
 
 
 def place_of(pool: str) -> Message:
@@ -73,6 +83,7 @@ def _retype(actor: Actor, volume: Volume, volume_type: VolumeType) -> Operation:
         "volume_type": volume_type.pk,
         "limits": {"iops": limits.iops, "mb_per_s": limits.mb_per_s},
         "is_unbound": volume.is_unbound,
+        "is_closed": volume.is_multi_attach,
     }
     operation = enqueue(
         actor, OperationRequest(RETYPE, volume.project_id, [volume.pk], args, resource_name=volume.name)

@@ -20,6 +20,8 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import edit, move, raise_on_violation, rolled_back
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.nodes.models import Pool
+from controlplane.nodes.pools import HAS_MULTI_ATTACH, MULTI_ATTACH
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import live_of
 from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
@@ -33,11 +35,13 @@ from controlplane.placement.models import Exemption
 from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
 from controlplane.storage.errors import (
+    MultiAttachUnsupported,
     VolumeCannotShrink,
     VolumeFromTwo,
     VolumeHasSnapshots,
     VolumeInUse,
     VolumeNameTaken,
+    VolumeShared,
     VolumeUnbound,
     VolumeWrongState,
 )
@@ -99,7 +103,7 @@ def volume_placement_request(
         zones=zones,
         near=near,
         pools=pools,
-        traits=volume.limits.traits,
+        traits=volume.limits.traits | ({MULTI_ATTACH} if volume.is_multi_attach else set()),
     )
 
 
@@ -142,7 +146,7 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        VolumeFromTwo, SnapshotWrongState, SnapshotTooLarge, SnapshotElsewhere
+        VolumeFromTwo, SnapshotWrongState, SnapshotTooLarge, SnapshotElsewhere, MultiAttachUnsupported
         ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, NoPlace,
         PolicyUnsatisfiable, UnknownHost, ExemptionForOther, ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
@@ -181,6 +185,7 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
         if new.image is not None:
             raise VolumeFromTwo(field="snapshot")
         check_new_volume(new.snapshot, project, new.volume_type, new.size_gib)
+    _require_multi_attach(new.volume_type)
     limits = io_limits(new.volume_type, new.size_gib)
     volume = Volume(
         id=_id_for(new),
@@ -193,6 +198,7 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
         snapshot=new.snapshot,
         iops_limit=limits.iops,
         mb_per_s_limit=limits.mb_per_s,
+        is_multi_attach=new.volume_type.is_multi_attach,
         is_unbound=new.is_unbound,
     )
     request = volume_placement_request(volume, zones=new.zones, near=_near(new), operation=CREATE)
@@ -203,6 +209,12 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
         own=(new.policy,) if new.policy else (),
         sources=_sources(volume),
     )
+
+
+def _require_multi_attach(volume_type: VolumeType) -> None:
+    """Raise MultiAttachUnsupported if no pool of the type has such volumes as the type demands."""
+    if volume_type.is_multi_attach and not Pool.objects.filter(HAS_MULTI_ATTACH, name=volume_type.pool).exists():
+        raise MultiAttachUnsupported(field="volume_type", pool=volume_type.pool)
 
 
 def _id_for(new: NewVolume) -> UUID:
@@ -401,14 +413,15 @@ def snapshot_names(volume: Volume) -> list[str]:
 
 
 def volume_mark_attached(volume: Volume) -> None:
-    """Mark the volume as attached. Inside the caller's transaction.
+    """Mark the volume as attached, which another instance may have it already. Inside the caller's transaction.
 
     Raises:
         VolumeWrongState: a deletion of the volume was accepted meanwhile.
     """
     volume_lock(volume)
-    require_volume_state(volume, "available")
-    move(volume, VOLUME, "in-use", last_error=None, is_unbound=False)
+    require_attachable(volume)
+    if volume.state == "available":
+        move(volume, VOLUME, "in-use", last_error=None, is_unbound=False)
 
 
 def volume_lock(volume: Volume) -> None:
@@ -420,10 +433,24 @@ def volume_lock(volume: Volume) -> None:
 
 
 def require_volume_state(volume: Volume, *states: str) -> None:
-    """Raise VolumeWrongState unless the volume is in one of the states and not being deleted."""
+    """Check the state of the volume before a change.
+
+    Raises:
+        VolumeWrongState: it is in none of the states, or being deleted.
+        VolumeShared: it is attached, and several instances may write to it.
+    """
     if volume.is_deleting or volume.state not in states:
         state = Message("being deleted") if volume.is_deleting else volume.state
         raise VolumeWrongState(state=state, wanted=either(*states))
+    if volume.is_multi_attach and volume.state == "in-use":
+        raise VolumeShared(volume=volume.name)
+
+
+def require_attachable(volume: Volume) -> None:
+    """Raise VolumeWrongState unless one more instance can get the volume attached."""
+    is_shared = volume.is_multi_attach and volume.state == "in-use" and not volume.is_deleting
+    if not is_shared:
+        require_volume_state(volume, "available")
 
 
 def require_bound(volume: Volume, *, field: str | None = None) -> None:

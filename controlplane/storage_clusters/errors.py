@@ -46,6 +46,15 @@ class StorageClusterRefused(CloudError):
     detail = "The storage cluster of the disk rejected the call. Ask an operator for the reason, which is in the log."
 
 
+class StorageAddressUnknown(Conflict):
+    code = "storage_cluster.address_unknown"
+    title = "Address of the node unknown"
+    detail = (
+        "The address from which the instance's node reaches storage clusters is not known, so that the node could not "
+        "be fenced alone from the volume. Ask an operator to set it: manage.py set_storage_addresses."
+    )
+
+
 class SnapshotCut(Unavailable):
     """The content of a snapshot was not received as it was sent; what was received is thrown away."""
 

@@ -80,9 +80,20 @@ def ensure_volume(authorization: CallAuthorization, pool: Pool, request: pb.Ensu
         stub.EnsureVolume(request, **terms())
 
 
-def open_volume(authorization: CallAuthorization, pool: Pool, volume_id: UUID) -> pb.VolumeKey:
-    """Make the key with which the authorized node opens the volume, and nothing else. Raises as ensure_image."""
-    request = pb.OpenVolumeRequest(permit=permit_of(authorization), volume_id=str(volume_id), pool=pool.name)
+def open_volume(
+    authorization: CallAuthorization, pool: Pool, volume_id: UUID, *, addresses: Sequence[str] = ()
+) -> pb.VolumeKey:
+    """Make the key with which the authorized node opens the volume, and nothing else. Raises as ensure_image.
+
+    `addresses`: of the node, for a shared opening, which other nodes may have beside this one.
+    """
+    request = pb.OpenVolumeRequest(
+        permit=permit_of(authorization),
+        volume_id=str(volume_id),
+        pool=pool.name,
+        is_shared=bool(addresses),
+        addresses=addresses,
+    )
     with stub_of_pool(pool) as stub:
         key: pb.VolumeKey = stub.OpenVolume(request, **terms())
     return key

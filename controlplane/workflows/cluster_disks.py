@@ -17,10 +17,12 @@ from controlplane.kernel import clock
 from controlplane.kernel.units import GIB
 from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.nodes.models import Orphan, Pool
-from controlplane.nodes.pools import has_snapshots
+from controlplane.nodes.pools import has_multi_attach, has_snapshots
+from controlplane.nodes.storage_addresses import known_to_storage
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage_clusters import snapshot_reads, volume_calls
 from controlplane.storage_clusters.errors import (
+    StorageAddressUnknown,
     StorageClusterFailed,
     StorageClusterNotTrusting,
     StorageClusterRefused,
@@ -43,23 +45,22 @@ def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool) -> 
         image_transfer.ensure_image(partial(volume_calls.ensure_image, authorization, pool), image)
 
 
-def open_for(
+def ensure_volume(
     authorization: CallAuthorization,
     request: agent_pb2.EnsureVolumeRequest,
     pool: Pool,
     *,
     snapshot: Snapshot | None = None,
-) -> agent_pb2.RbdSource:
-    """Make or grow the requested volume, open it for the authorized node, and return what the node opens it with.
-
-    `snapshot`: the volume is a clone of it.
+    is_multi_attach: bool = False,
+) -> None:
+    """Make or grow the requested volume. `snapshot`: it is a clone of it. `is_multi_attach`: for several nodes at once.
 
     Raises:
-        StorageClusterRefused: the agent is of a release without snapshots, and would make an empty volume.
+        StorageClusterRefused: the agent is of a release that would make another volume: an empty one, or for one node.
         StorageClusterFailed: the image of that id that is there is an orphan that is being deleted.
     """
     _require_no_discard(pool, request.subject.id)
-    if snapshot is not None and not has_snapshots(pool):
+    if (snapshot is not None and not has_snapshots(pool)) or (is_multi_attach and not has_multi_attach(pool)):
         raise StorageClusterRefused(agent_code=volume_calls.UNIMPLEMENTED)
     volume = storage_pb2.EnsureVolumeRequest(
         volume_id=request.subject.id,
@@ -67,13 +68,28 @@ def open_for(
         image_sha256=request.image_sha256,
         is_taken_over=request.is_taken_over,
         generation=request.subject.generation,
+        is_multi_attach=is_multi_attach,
     )
     if snapshot is not None:
         volume.snapshot.pool = snapshot.pool.name
         volume.snapshot.volume_id, volume.snapshot.snapshot_id = str(snapshot.volume_id), str(snapshot.pk)
     with _using_permit(authorization):
         volume_calls.ensure_volume(authorization, pool, volume)
-        key = volume_calls.open_volume(authorization, pool, UUID(request.subject.id))
+
+
+def open_for(
+    authorization: CallAuthorization, volume_id: UUID, pool: Pool, *, is_shared: bool = False
+) -> agent_pb2.RbdSource:
+    """Open the volume for the authorized node, and return what the node opens it with. `is_shared`: beside others.
+
+    Raises:
+        StorageAddressUnknown: the node's part of several openings could not be told by its addresses.
+    """
+    addresses = known_to_storage(authorization.node) if is_shared else []
+    if is_shared and not addresses:
+        raise StorageAddressUnknown()
+    with _using_permit(authorization):
+        key = volume_calls.open_volume(authorization, pool, volume_id, addresses=addresses)
     return agent_pb2.RbdSource(pool=key.pool, image=key.image, monitors=key.monitors, client=key.client, key=key.key)
 
 

@@ -5,6 +5,7 @@ gets pending removals.
 from collections.abc import Sequence
 from uuid import UUID
 
+from controlplane.compute.attachments import attachment_end
 from controlplane.compute.models import INSTANCE, Attachment, Instance
 from controlplane.compute.root_volumes import (
     root_volume_deleted,
@@ -18,7 +19,7 @@ from controlplane.network.ports import ports_release
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
-from controlplane.storage.models import VOLUME, Volume
+from controlplane.storage.models import Volume
 from controlplane.workflows import node_steps
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
@@ -43,10 +44,8 @@ def on_success(operation: Operation) -> None:
         unmade_root_volume_discard(instance)
     if instance.state != "deleted":
         move(instance, INSTANCE, "deleted", node=None, power_state="off", **NO_USER_DATA)
-    for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
-        if attachment.volume.state == "in-use":
-            move(attachment.volume, VOLUME, "available")
-    Attachment.objects.filter(instance=instance).delete()
+    for attachment in Attachment.objects.filter(instance=instance).select_related("volume").order_by("volume"):
+        attachment_end(attachment)
     ports_release(instance.pk)
     placement.release_allocation(instance.pk)
     quotas.release(instance.pk)
@@ -70,7 +69,11 @@ def unplug_all(operation: Operation) -> Effect:
         for row in plugged
     ]
     for volume in Volume.objects.filter(attachment__instance=instance).select_related("pool", "image"):
-        node_steps.fence_disk(instance.node, node_steps.disk_of(volume))
+        disk = node_steps.disk_of(volume)
+        if volume.is_multi_attach:
+            removed.append(node_steps.close_shared_disk(instance.node, disk))
+        else:
+            node_steps.fence_disk(instance.node, disk)
     return node_steps.combine_effects(*removed)
 
 

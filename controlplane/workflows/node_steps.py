@@ -60,7 +60,8 @@ def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool | No
 class Disk:
     """A volume's file. `pool`: where it is; None: on a node alone. `limits`: of the guest that uses it.
 
-    `snapshot`: what a new one is a clone of.
+    `snapshot`: what a new one is a clone of. `is_multi_attach`: the nodes whose guests have it attached have it open at
+    once, and no other node has.
     """
 
     id: UUID
@@ -70,6 +71,7 @@ class Disk:
     pool: Pool | None = None
     limits: IoLimits = field(default_factory=IoLimits)
     snapshot: Snapshot | None = None
+    is_multi_attach: bool = False
 
     @property
     def cluster_pool(self) -> Pool | None:
@@ -79,7 +81,15 @@ class Disk:
 
 def disk_of(volume: Volume) -> Disk:
     image = None if volume.is_whole else volume.image
-    return Disk(volume.pk, volume.generation, volume.size_gib, image, volume.pool, volume.limits)
+    return Disk(
+        volume.pk,
+        volume.generation,
+        volume.size_gib,
+        image,
+        volume.pool,
+        volume.limits,
+        is_multi_attach=volume.is_multi_attach,
+    )
 
 
 def requested_limits(operation: Operation) -> IoLimits:
@@ -100,18 +110,19 @@ def root_of(instance: Instance) -> Disk:
 
 
 def make_disk(authorization: CallAuthorization, disk: Disk) -> None:
-    """Create an empty disk, or a copy of its image or snapshot.
+    """Create an empty disk, or a copy of its image or snapshot; its node has it open then, unless it is for several.
 
     An image that has been lost since an earlier step, as by the removal of another image with the same bytes, is sent
     once more.
     """
+    opens = not disk.is_multi_attach
     try:
-        _ensure_disk(authorization, disk, is_taken_over=False)
+        _ensure_disk(authorization, disk, is_taken_over=False, opens=opens)
     except (NodeRefused, StorageClusterRefused) as exc:
         if disk.image is None or exc.facts.get("agent_code") not in (NOT_ON_NODE, IMAGE_MISSING):
             raise
         ensure_image(authorization, disk.image, disk.pool)
-        _ensure_disk(authorization, disk, is_taken_over=False)
+        _ensure_disk(authorization, disk, is_taken_over=False, opens=opens)
 
 
 def open_disk(authorization: CallAuthorization, disk: Disk) -> None:
@@ -119,8 +130,15 @@ def open_disk(authorization: CallAuthorization, disk: Disk) -> None:
     _ensure_disk(authorization, disk, is_taken_over=disk.pool is not None)
 
 
-def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over: bool) -> None:
+def grow_disk(authorization: CallAuthorization, disk: Disk) -> None:
+    """Grow an existing disk, which its node has open then, unless it is for several."""
+    _ensure_disk(authorization, disk, is_taken_over=disk.pool is not None, opens=not disk.is_multi_attach)
+
+
+def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over: bool, opens: bool = True) -> None:
     """Send the disk; in a storage cluster, the key of the disk, which is made or grown there first.
+
+    `opens` False: it is made or grown in its storage cluster, and no node gets it.
 
     Raises:
         NodeOutdated: the disk has limits, which the agent of the node would ignore.
@@ -139,7 +157,13 @@ def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over:
         request.limits.iops, request.limits.bytes_per_s = disk.limits.iops, disk.limits.bytes_per_s
     if disk.cluster_pool is not None:
         snapshot = None if is_taken_over else disk.snapshot
-        source = cluster_disks.open_for(authorization, request, disk.cluster_pool, snapshot=snapshot)
+        is_shared = disk.is_multi_attach
+        cluster_disks.ensure_volume(
+            authorization, request, disk.cluster_pool, snapshot=snapshot, is_multi_attach=is_shared
+        )
+        if not opens:
+            return
+        source = cluster_disks.open_for(authorization, disk.id, disk.cluster_pool, is_shared=is_shared)
         request.rbd.CopyFrom(source)
         request.image_sha256, request.is_taken_over = "", True
     elif request.pool and request.image_sha256:
@@ -156,7 +180,7 @@ def remove_disk(node: Node | None, disk: Disk) -> Effect | None:
     if node is None or disk.pool is None:
         return remove(node, kind="volume", resource_id=disk.id, generation=disk.generation)
     if disk.cluster_pool is not None:
-        forgotten = release_disk(node, disk)
+        forgotten = None if disk.is_multi_attach else release_disk(node, disk)
         cluster_disks.remove(disk.cluster_pool, disk.id, generation=disk.generation)
         return forgotten
     try:
@@ -187,6 +211,13 @@ def release_disk(node: Node | None, disk: Disk) -> Effect | None:
     forgotten = remove(node, kind=kind, resource_id=disk.id, generation=disk.generation)
     if node is not None and disk.cluster_pool is not None:
         cluster_disks.close(disk.cluster_pool, disk.id, node_id=node.pk)
+    return forgotten
+
+
+def close_shared_disk(node: Node | None, disk: Disk) -> Effect | None:
+    """Close a disk for several nodes on one of them, whose guest has it no more. The others have it open on."""
+    forgotten = release_disk(node, disk)
+    fence_disk(node, disk)
     return forgotten
 
 
@@ -386,6 +417,7 @@ def ensure_attachment(authorization: CallAuthorization, attachment: Attachment) 
         instance_id=str(attachment.instance_id),
         volume_id=str(attachment.volume_id),
         is_read_only=attachment.is_read_only,
+        is_shared=attachment.is_shared,
     )
     with using_permit(authorization):
         agent_client.ensure_attachment(authorization, request)

@@ -20,6 +20,7 @@ from controlplane.compute.attachments import attached_volume_request, instance_w
 from controlplane.compute.instance_snapshots import snapshots_placement_request
 from controlplane.compute.migration import migration_request
 from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.compute.shared_attachments import shared_volume_request
 from controlplane.compute.volume_moves import SEND, volume_move_request
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
@@ -140,9 +141,13 @@ def for_image(operation: Operation, image: Image, source: Source) -> CallAuthori
 
 def for_attachment(operation: Operation, attachment: Attachment) -> CallAuthorization:
     volume = attachment.volume
-    holder = DataSource(attachment.instance_id, volume.project)
-    make_request = partial(attached_volume_request, volume, holder, operation=operation.kind)
-    return _authorize(operation, placement.call_authorization(volume.pk), make_request, generation=volume.generation)
+    request = attached_volume_request(
+        volume, DataSource(attachment.instance_id, volume.project), operation=operation.kind
+    )
+    if attachment.is_shared:
+        request = shared_volume_request(request, attachment)
+    authorization = placement.call_authorization(request.holder)
+    return _authorize(operation, authorization, lambda: request, generation=volume.generation)
 
 
 def for_arrival(operation: Operation, migration: Migration) -> CallAuthorization:

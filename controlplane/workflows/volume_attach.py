@@ -6,17 +6,17 @@ from functools import partial
 
 from django.db.models import F
 
-from controlplane.compute.attachments import attached_volume_request, inherit_classifications
+from controlplane.compute.attachments import attached_volume_request, attachment_end, inherit_classifications
 from controlplane.compute.errors import AttachmentNotGivenBack
 from controlplane.compute.models import Attachment
+from controlplane.compute.shared_attachments import other_instances_requests, shared_volume_request
 from controlplane.kernel import clock
-from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import NoAllocation
-from controlplane.storage.models import VOLUME, Volume
+from controlplane.storage.models import Volume
 from controlplane.storage.services import volume_mark_attached
 from controlplane.workflows import node_steps, step_permits, volume_create
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
@@ -24,9 +24,16 @@ from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 def attach_steps(operation: Operation) -> Sequence[Step]:
     """Return the steps. The first use of a volume that has no place yet makes it first, where the instance is."""
+    plugged = Step("plug", plug, undo=pull_out)
+    if operation.args.get("is_shared"):
+        return (
+            Step("place", allocate_shared),
+            Step("open", open_for_several, undo=close_for_one),
+            plugged,
+        )
     made = volume_create.making_steps() if operation.args.get("is_first_use") else ()
     brought = (Step("bring", open_shared_volume, undo=finish_opening),) if operation.args.get("is_brought") else ()
-    return (*made, *brought, Step("plug", plug, undo=pull_out))
+    return (*made, *brought, plugged)
 
 
 def attach_finish(operation: Operation) -> None:
@@ -38,7 +45,9 @@ def attach_finish(operation: Operation) -> None:
 def attach_give_up(operation: Operation, error: dict[str, object]) -> None:
     """Remove the attachment, unless the deletion of the instance does so and still needs the row."""
     Volume.objects.filter(pk=operation.resource_id).update(last_error=error)
-    Attachment.objects.filter(pk=operation.args["attachment"], instance__is_deleting=False).delete()
+    ended = Attachment.objects.filter(pk=operation.args["attachment"], instance__is_deleting=False)
+    for attachment in ended.select_related("volume"):
+        attachment_end(attachment)
 
 
 def detach_steps(operation: Operation) -> Sequence[Step]:
@@ -47,8 +56,8 @@ def detach_steps(operation: Operation) -> Sequence[Step]:
 
 def detach_finish(operation: Operation) -> None:
     attachment = _attachment(operation)
-    move(attachment.volume, VOLUME, "available", last_error=None)
-    attachment.delete()
+    Volume.objects.filter(pk=attachment.volume_id).update(last_error=None)
+    attachment_end(attachment)
 
 
 def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
@@ -57,8 +66,7 @@ def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
     if attachment.is_plugged:
         Volume.objects.filter(pk=attachment.volume_id).update(last_error=error)
         return
-    move(attachment.volume, VOLUME, "available")
-    attachment.delete()
+    attachment_end(attachment)
     operation.error = AttachmentNotGivenBack().as_document()
 
 
@@ -71,6 +79,32 @@ def open_shared_volume(operation: Operation) -> Effect | None:
     request = attached_volume_request(volume, DataSource.of(attachment.instance), operation=operation.kind)
     placement.move_allocation(replace(request, operation_id=operation.pk), node_id)
     return node_steps.open_shared_volume(step_permits.for_attachment(operation, attachment), volume)
+
+
+def allocate_shared(operation: Operation) -> None:
+    """Claim the allocation of the attachment, and decide anew for the other instances, which read the data of this one.
+
+    The end of the attachment releases it.
+    """
+    attachment = _attachment(operation)
+    for request in other_instances_requests(attachment):
+        placement.check_current_node(replace(request, operation_id=operation.pk))
+    holder = DataSource.of(attachment.instance)
+    request = attached_volume_request(attachment.volume, holder, operation=operation.kind)
+    placement.claim(replace(shared_volume_request(request, attachment), operation_id=operation.pk))
+
+
+def open_for_several(operation: Operation) -> None:
+    attachment = _attachment(operation)
+    node_steps.open_disk(step_permits.for_attachment(operation, attachment), node_steps.disk_of(attachment.volume))
+
+
+def close_for_one(operation: Operation) -> Effect | None:
+    """Undo the opening; the deletion of an instance includes it."""
+    attachment = _attachment(operation)
+    if attachment.instance.is_deleting:
+        return None
+    return node_steps.close_shared_disk(attachment.instance.node, node_steps.disk_of(attachment.volume))
 
 
 def finish_opening(operation: Operation) -> Effect | None:
@@ -89,7 +123,10 @@ def unplug(operation: Operation) -> Effect | None:
     attachment = _attachment(operation)
     node = attachment.instance.node
     removed = node_steps.remove(node, kind="attachment", resource_id=attachment.pk, generation=attachment.generation)
-    node_steps.fence_disk(node, node_steps.disk_of(attachment.volume))
+    disk = node_steps.disk_of(attachment.volume)
+    if attachment.is_shared:
+        return node_steps.combine_effects(removed, node_steps.close_shared_disk(node, disk))
+    node_steps.fence_disk(node, disk)
     return removed
 
 

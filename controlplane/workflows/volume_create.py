@@ -11,6 +11,7 @@ from uuid import UUID
 
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
+from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
@@ -75,13 +76,18 @@ def ensure_disk(operation: Operation) -> None:
 def send_image(operation: Operation, volume: Volume) -> None:
     """Send the image that the volume is to be a copy of, if there is one, to where the volume has its allocation."""
     if volume.image is not None:
-        node_steps.ensure_image(step_permits.for_volume(operation, volume, op=CREATE), volume.image, volume.pool)
+        node_steps.ensure_image(_authorization(operation, volume), volume.image, volume.pool)
 
 
 def make_disk(operation: Operation, volume: Volume) -> None:
     """Make the volume's disk where the volume has its allocation."""
     disk = replace(node_steps.disk_of(volume), snapshot=volume.snapshot)
-    node_steps.make_disk(step_permits.for_volume(operation, volume, op=CREATE), disk)
+    node_steps.make_disk(_authorization(operation, volume), disk)
+
+
+def _authorization(operation: Operation, volume: Volume) -> CallAuthorization:
+    """Authorize the calls for the new volume: one for several nodes is made without any."""
+    return step_permits.for_volume(operation, volume, op=CREATE, is_of_cluster=volume.is_multi_attach)
 
 
 def remove_disk(operation: Operation) -> Effect | None:

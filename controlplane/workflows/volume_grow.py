@@ -50,7 +50,8 @@ def grow(operation: Operation) -> None:
     volume = _volume(operation)
     limits = node_steps.requested_limits(operation)
     disk = replace(node_steps.disk_of(volume), size_gib=operation.args["size_gib"], limits=limits)
-    node_steps.open_disk(step_permits.for_volume(operation, volume), disk)
+    authorization = step_permits.for_volume(operation, volume, is_of_cluster=volume.is_multi_attach)
+    node_steps.grow_disk(authorization, disk)
 
 
 def _volume(operation: Operation) -> Volume:

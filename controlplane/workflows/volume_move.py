@@ -149,7 +149,8 @@ def _place(row: VolumeMove, pool: Pool | None, authorization: CallAuthorization,
         size_bytes=row.volume.size_gib * GIB,
         is_taken_over=is_there,
     )
-    return pb.VolumePlace(pool=pool.name, rbd=cluster_disks.open_for(authorization, opening, pool))
+    cluster_disks.ensure_volume(authorization, opening, pool)
+    return pb.VolumePlace(pool=pool.name, rbd=cluster_disks.open_for(authorization, row.volume_id, pool))
 
 
 def record_progress(row: VolumeMove, progress: dict[str, int]) -> None:

@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 
 def steps(operation: Operation) -> Sequence[Step]:
-    """Return no steps for a volume without a place: only its row changes."""
-    if operation.args.get("is_unbound"):
+    """Return no steps for a volume that no node has: only its row changes."""
+    if operation.args.get("is_unbound") or operation.args.get("is_closed"):
         return ()
     return (Step("limit", limit, undo=limit_as_before),)
 

@@ -74,7 +74,8 @@ def blocking_operations(instances: Iterable[Instance]) -> dict[UUID, Operation]:
 
 def expects_arrivals(node: Node) -> bool:
     """Tell if a guest is migrating to the node."""
-    return Allocation.objects.filter(node=node, moving_id__isnull=False).exists()
+    shared = Attachment.objects.filter(is_shared=True, instance__node=node).values("pk")
+    return Allocation.objects.filter(node=node, moving_id__isnull=False).exclude(consumer_id__in=shared).exists()
 
 
 def read_drain_plan(node: Node, *, fallback: str, instances: Iterable[Instance] | None = None) -> Plan:

@@ -24,6 +24,7 @@ from controlplane.compute.migration import (
     migration_request,
     next_generation,
     read_instance,
+    shared_obstacle,
 )
 from controlplane.compute.models import EVACUATE, ON_FAILURE, Attachment, Instance, MigratedVolume, Migration
 from controlplane.identity.actor import Actor
@@ -63,6 +64,8 @@ def evacuation_obstacles(instance: Instance) -> list[Message]:
         obstacles.append(
             Message("its volume {volume} is on that node alone, and comes back with the node.", volume=name)
         )
+    if (shared := shared_obstacle(instance)) is not None:
+        obstacles.append(shared)
     return obstacles
 
 

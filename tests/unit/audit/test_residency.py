@@ -273,6 +273,38 @@ def test_lost_node_that_reopens_a_resource_overlaps() -> None:
     assert history(records, RESOURCE, role="compute").problems == (Problem("overlap", "compute", at(5), None),)
 
 
+def test_volume_for_several_instances_is_behind_no_node_and_on_each_that_has_it() -> None:
+    def allow(jti: str, hour: float, **more: object) -> Record:
+        return permit(jti, hour, op="volume.attach", volumes=[RESOURCE], shared=[RESOURCE], **more)  # type: ignore[arg-type]
+
+    made = [
+        decision(),
+        permit("p1", 0, op="volume.create", volumes=[RESOURCE], shared=[RESOURCE], roles=["storage", "key"]),
+    ]
+    stored = [receipt("opened", 1, node="storage-agent", kind="cluster-volume")]
+    opened = [
+        allow("p2", 2, node="n1"),
+        receipt("opened", 2, jti="p2", node="n1", kind="volume"),
+        allow("p3", 3, node="n2"),
+        receipt("opened", 3, jti="p3", node="n2", kind="volume"),
+        receipt("closed", 4, jti="", node="n1", kind="volume"),
+        receipt("closed", 5, jti="", node="n2", kind="volume"),
+    ]
+    ended = [receipt("closed", 6, jti="", node="storage-agent", kind="cluster-volume")]
+    residency = history([*made, *stored, *opened, *ended], RESOURCE)
+    assert spans(residency, "storage") == [
+        ("", at(1), at(6), "proven", True),
+        ("n1", at(2), at(4), "proven", True),
+        ("n2", at(3), at(5), "proven", True),
+    ]
+    assert not residency.problems
+    silent = history([*made, *opened], RESOURCE)  # the receipts of the storage agent have not come yet
+    assert spans(silent, "storage")[0] == ("", at(0), None, "claimed", True)
+    assert not silent.problems
+    alone = [each for each in opened if each["id"] != "r-p3"]
+    assert [each.code for each in history([*made, *stored, *alone], RESOURCE).problems] == ["overlap"]
+
+
 def test_missing_disk_is_a_problem_and_a_stopped_guest_is_none() -> None:
     for kind, role, expected in (
         ("volume", "storage", [Problem("gap", "storage", at(2), at(4))]),
