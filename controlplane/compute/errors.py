@@ -171,7 +171,8 @@ class VolumeAlreadyAttached(Conflict):
     code = "compute.attachment.volume_taken"
     title = "Already attached"
     detail = (
-        "The volume {volume} is already attached or being attached. A volume can be attached to one instance at a time."
+        "The volume {volume} is already attached or being attached: to this instance, or to another one, and then it "
+        "is for one instance at a time."
     )
 
 

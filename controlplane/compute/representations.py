@@ -54,6 +54,7 @@ SELECT instance.id,
                 'is_read_only', attachment.is_read_only,
                 'is_plugged', attachment.is_plugged,
                 'is_boot', attachment.is_boot,
+                'share', attachment.is_shared,
                 'generation', attachment.generation,
                 'created_at', to_char(attachment.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                 'updated_at', to_char(attachment.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
@@ -102,11 +103,13 @@ def instance_details(
 
 
 def volume_details(rows: Sequence[Volume], *, begun: Operation | None = None) -> dict[str, Any]:
-    """Return the attachment and the current operation of each volume that has one, by volume; and the language."""
+    """Return the instances that have each volume attached, and its current operation, by volume; and the language."""
     ids = [row.pk for row in rows]
-    attachments = Attachment.objects.filter(volume_id__in=ids).select_related("instance")
+    instances: dict[UUID, list[Instance]] = {}
+    for attachment in Attachment.objects.filter(volume_id__in=ids).select_related("instance").order_by("pk"):
+        instances.setdefault(attachment.volume_id, []).append(attachment.instance)
     return {
-        "attachments": {attachment.volume_id: attachment for attachment in attachments},
+        "instances": instances,
         "current_operations": _current(ids, begun),
         "classifications": classifications_of(ids),
         "language": get_language(),

@@ -11,7 +11,8 @@ def describe_type(volume_type: Mapping[str, Any]) -> str:
     """Return the type as a choice of a form: its id, its description, its place and its limits."""
     place = _("shared storage") if volume_type["pool"] else _("on the node's own disk")
     when = _("gets its place when it is first attached") if volume_type["binding"] == "first_use" else ""
-    about = (place, when, describe_durability(volume_type), describe_type_limits(volume_type))
+    many = _("for several instances at once") if volume_type["is_multi_attach"] else ""
+    about = (place, when, many, describe_durability(volume_type), describe_type_limits(volume_type))
     facts = ", ".join(filter(None, about))
     return f"{volume_type['id']}: {volume_type['description']} ({facts})"
 

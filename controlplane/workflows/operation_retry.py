@@ -167,7 +167,10 @@ def _volume_relocate(request: RetryRequest) -> Operation:
 def _volume_attach(request: RetryRequest) -> Operation:
     instance = instance_get(request.actor, request.project, request.argument("instance"))
     is_read_only = request.argument("is_read_only")
-    return volume_attach(request.actor, instance, volume=request.volume, is_read_only=is_read_only)[1]
+    is_shared = request.volume.is_multi_attach
+    return volume_attach(
+        request.actor, instance, volume=request.volume, is_read_only=is_read_only, is_shared=is_shared
+    )[1]
 
 
 def _volume_detach(request: RetryRequest) -> Operation:

@@ -86,10 +86,12 @@ def test_volume_is_created_grown_attached_and_deleted(cli: Inside, client: Clien
     cli.ok("instance", "create", "web", *CREATE)
     cli.ok("volume", "create", "data", "--size", "1", "--near", "web")
     cli.ok("volume", "grow", "data", "--size", "2")
+    assert "Leave share out" in cli("volume", "attach", "data", "web", "--share").err
     cli.ok("volume", "attach", "data", "web", "--read-only")
     assert cli.ok("volume", "attachments", "web", "-o", "json").json[0]["is_read_only"] is True
     assert cli.ok("volume", "list").out.splitlines()[1].split()[:2] == ["data", "in-use"]
-    detached = cli.ok("volume", "detach", "data", "--yes", "-o", "json")
+    assert "data is not attached to other" in cli("volume", "detach", "data", "--instance", "other", "--yes").err
+    detached = cli.ok("volume", "detach", "data", "--instance", "web", "--yes", "-o", "json")
     assert (detached.json["state"], detached.json["size_gib"]) == ("available", 2)
     assert "is not attached to an instance" in cli("volume", "detach", "data", "--yes").err
     cli.ok("volume", "delete", "data", "-y")

@@ -219,6 +219,9 @@ def test_volume_types_are_made_used_and_retired(cli: Inside, operator: Inside) -
         *("--mb-per-s-per-gib", "10", "--binding", "first_use", "-o", "json"),
     ).json
     assert made["binding"] == "first_use"
+    together = ("volume-type", "create", "together", "--description", "for several", "--pool", "vms", "--multi-attach")
+    assert operator.ok(*together, "-o", "json").json["is_multi_attach"] is True
+    operator.ok("volume-type", "delete", "together", "--yes")
     assert (made["iops"], made["mb_per_s_per_gib"], made["organizations"][0]["name"]) == (500, 10, "demo")
     operator.ok("volume-type", "update", "fast", "--for-all", "--iops", "300")
     assert operator.ok("volume-type", "show", "fast", "-o", "json").json["iops"] == 300

@@ -48,6 +48,13 @@ def test_type_is_created_retired_and_deleted(operator: Client, cloud: Cloud) -> 
     assert not VolumeType.objects.filter(pk="fast").exists()
 
 
+def test_type_for_several_instances_needs_a_pool(operator: Client, cloud: Cloud) -> None:
+    together = FAST | {"binding": "immediate", "is_multi_attach": "on", "organizations": ""}
+    assert b'id="id_is_multi_attach_error"' in operator.post(f"{URL}/new", together | {"pool": ""}).content
+    assert operator.post(f"{URL}/new", together)["Location"] == CATALOG
+    assert "flash , for several instances at once" in text_of(operator.get(CATALOG))
+
+
 def test_catalog_and_forms_show_the_copies_of_the_data(operator: Client, member: Client, home: str) -> None:
     operator.post(f"{URL}/new", FAST | {"organizations": ""})
     pool = Pool.objects.create(name="flash", zone_id="fr-idf-1", uuid=new_id(), path="/srv/flash", capacity_gib=100)

@@ -19,6 +19,7 @@ POOL = {"name": "public", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["203.0
 VOLUME_TYPE = {"id": "fast", "description": "The disk of one node, limited.", "iops": 100}
 # In the same place as the type `rbd` of the storage cluster.
 LIMITED = {"id": "rbd-limited", "description": "In the storage cluster, limited.", "pool": "rbd", "iops": 1000}
+TOGETHER = {"id": "rbd-together", "description": "For several instances.", "pool": "rbd", "is_multi_attach": True}
 LATE = {"id": "late", "description": "Beside its first instance.", "binding": "first_use"}
 SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
 
@@ -42,6 +43,7 @@ def fake_cloud() -> Iterator[tuple[Cloud, Api]]:
         nodes.post("/v1/volume-types", LATE)
         start_storage(stack, nodes, zone="fr-idf-1")
         nodes.post("/v1/volume-types", LIMITED)
+        nodes.post("/v1/volume-types", TOGETHER)
         nodes.close()
         api = Api(cloud.stack.url, token, project="test")
         yield cloud, api

@@ -256,6 +256,14 @@ LIVES = [
         NEARBY,
     ),
     Life(
+        "andromede_volume_attachment.it",
+        "",
+        block("volume_attachment", *ATTACHED, "share = true"),
+        "",
+        block("volume_attachment", *ATTACHED, "share = true", "is_read_only = true"),
+        WEB % 'zones = ["fr-idf-1"]' + DATA % 'volume_type = "rbd-together"',
+    ),
+    Life(
         "andromede_public_ip_association.it",
         "public-addresses",
         block("public_ip_association", "public_ip = andromede_public_ip.a.id", "network = andromede_network.lan.id"),

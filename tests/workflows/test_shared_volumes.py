@@ -193,7 +193,7 @@ def test_changes_wait_until_no_instance_has_the_volume(shared: Shared) -> None:
     taken(shared, fresh(volume))
 
 
-def test_guests_start_again_at_once(shared: Shared, agent: FakeStorageAgent) -> None:
+def test_guests_that_share_a_volume_start_at_the_same_time(shared: Shared, agent: FakeStorageAgent) -> None:
     (one, two), volume, actor = pair(shared), shared.volume(), shared.cloud.tenant.actor
     attach(shared, one, volume)
     attach(shared, two, volume)

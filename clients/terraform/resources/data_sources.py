@@ -140,6 +140,7 @@ class VolumeTypes(CloudData):
         binding=_found(
             "When a volume gets its place: `immediate`, at its creation, or `first_use`, when it is first attached."
         ),
+        is_multi_attach=_found("Several instances can have such a volume attached at once.", BOOL),
         iops=_found("The fixed limit of operations per second; 0: none.", NUMBER),
         iops_per_gib=_found("The same for each GiB. The larger one counts.", NUMBER),
         mb_per_s=_found("The fixed limit in MB (10^6 bytes) per second; 0: none.", NUMBER),

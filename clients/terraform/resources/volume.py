@@ -145,18 +145,16 @@ class VolumeResource(ApiResource):
             super()._delete(work)
 
     def _detach(self, work: Work) -> None:
-        """Detach the volume from the instance that it is attached to. An instance that is gone, or that the API does
+        """Detach the volume from the instances that it is attached to. An instance that is gone, or that the API does
         not let change now (409: it may be on its way out), is left alone: delete() tries again for a while."""
         project = self.parent_of(work.state)
-        holder = self.cloud.api.get(self.path(work.state), deadline=work.deadline)["instance"]
-        if holder is None:
-            return
-        attachment = project_path(project, "instances", holder["id"], "attachments", work.state["id"])
-        try:
-            self.wait(self.cloud.api.delete(attachment, deadline=work.deadline), work)
-        except ApiError as problem:
-            if not self.is_gone(problem) and problem.status != CONFLICT:
-                raise
+        for holder in self.cloud.api.get(self.path(work.state), deadline=work.deadline)["instances"]:
+            attachment = project_path(project, "instances", holder["id"], "attachments", work.state["id"])
+            try:
+                self.wait(self.cloud.api.delete(attachment, deadline=work.deadline), work)
+            except ApiError as problem:
+                if not self.is_gone(problem) and problem.status != CONFLICT:
+                    raise
 
     def change(self, work: Work) -> bool:
         for name, action in (("volume_type", "retype"), ("size_gib", "grow")):
@@ -174,7 +172,7 @@ def _source(like: Values, document: Document) -> str | None:
 
 class VolumeAttachmentResource(ApiResource):
     name, kind, noun = "volume_attachment", "attachments", "attachment"
-    sent = ("volume", "is_read_only")
+    sent = ("volume", "is_read_only", "share")
     patched = ()
     timeouts = Timeouts(create=600, delete=600)
     is_listed = False
@@ -202,6 +200,13 @@ class VolumeAttachmentResource(ApiResource):
             "is_read_only": Attribute(
                 type=BOOL,
                 description="The guest cannot write to it. A change makes a new attachment.",
+                default=False,
+                replace=True,
+            ),
+            "share": Attribute(
+                type=BOOL,
+                description="Other instances can have it, too, with a file system that is made for that: required for "
+                "volumes of a type with `is_multi_attach`, and only for these. A change makes a new attachment.",
                 default=False,
                 replace=True,
             ),

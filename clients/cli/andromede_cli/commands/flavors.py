@@ -21,6 +21,7 @@ TYPE_COLUMNS = [
     Column("MB/s", "mb_per_s"),
     Column("MB/s/GiB", "mb_per_s_per_gib"),
     Column(_("binding"), "binding"),
+    Column(_("multi-attach"), "is_multi_attach"),
     Column(_("copies"), "replicas"),
     Column(_("snapshots"), "has_snapshots"),
     Column(_("retired"), "is_retired"),
@@ -72,6 +73,9 @@ def create(
     binding: Annotated[
         str | None, typer.Option("--binding", help=_("When a volume gets its place: immediate (default) or first_use."))
     ] = None,
+    multi_attach: Annotated[
+        bool, typer.Option("--multi-attach", help=_("Several instances can have a volume attached at once."))
+    ] = False,
     iops: Iops = None,
     iops_per_gib: IopsPerGib = None,
     mb_per_s: MbPerS = None,
@@ -79,7 +83,8 @@ def create(
     owner: Owners = None,
 ) -> None:
     limits = _limits(iops, iops_per_gib, mb_per_s, mb_per_s_per_gib)
-    body = {"pool": pool, "binding": binding, **limits, "organizations": owner or None}
+    place = {"pool": pool, "binding": binding, "is_multi_attach": multi_attach or None}
+    body = {**place, **limits, "organizations": owner or None}
     me.show(me.client.volume_types.create(id=name, description=description, **body, dry_run=me.is_dry_run))
 
 

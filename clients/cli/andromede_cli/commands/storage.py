@@ -46,7 +46,7 @@ COLUMNS = [
     STATE,
     Column("GiB", "size_gib"),
     Column(_("zone"), "zone"),
-    Column(_("instance"), "instance"),
+    Column(_("instance"), "instances"),
     Column(_("type"), "volume_type", is_wide=True),
     LABELS,
     Column(_("classifications"), "classifications", is_wide=True),
@@ -58,6 +58,7 @@ ATTACHMENT_COLUMNS = [
     Column(_("read only"), "is_read_only"),
     Column(_("plugged"), "is_plugged"),
     Column(_("boot"), "is_boot"),
+    Column(_("shared"), "share"),
     Column("id", "id"),
 ]
 Size = Annotated[int, typer.Option("--size", help=_("In GiB."), min=1)]
@@ -84,6 +85,18 @@ Near = Annotated[
     str | None, typer.Option("--near", help=_("On the node of this instance."), autocompletion=names("instances.list"))
 ]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help=_("The guest may not write to it."))]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share", help=_("Other instances can have it, too; for types with multi-attach and file systems for that.")
+    ),
+]
+HadBy = Annotated[
+    str | None,
+    typer.Option(
+        "--instance", help=_("Needed when several instances have it."), autocompletion=names("instances.list")
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -211,20 +224,36 @@ def _lost(plan: models.RevertPlan) -> str:
     return " ".join(lines)
 
 
-def attach(me: Session, volume: Volume, instance: Instance, read_only: ReadOnly = False) -> None:
-    answer = me.client.attachments.create(instance, volume=volume, is_read_only=read_only, dry_run=me.is_dry_run)
+def attach(me: Session, volume: Volume, instance: Instance, read_only: ReadOnly = False, share: Share = False) -> None:
+    answer = me.client.attachments.create(
+        instance, volume=volume, is_read_only=read_only, share=share or None, dry_run=me.is_dry_run
+    )
     me.finish(answer, lambda: me.client.attachments.get(instance, answer.id))
 
 
-def detach(me: Session, volume: Volume) -> None:
+def detach(me: Session, volume: Volume, instance: HadBy = None) -> None:
     current = me.client.volumes.get(volume)
-    if current.instance is None:
-        raise Misuse(_("{name} is not attached to an instance.").format(name=current.name))
-    me.confirm(_("Detach {name} from {instance}?").format(name=current.name, instance=current.instance.name))
-    attached = me.client.attachments.list(current.instance.id)
+    holder = _holder(current, instance)
+    me.confirm(_("Detach {name} from {instance}?").format(name=current.name, instance=holder.name))
+    attached = me.client.attachments.list(holder.id)
     attachment = next(each for each in attached if each.volume.id == current.id)
-    answer = me.client.attachments.delete(current.instance.id, attachment.id, dry_run=me.is_dry_run)
+    answer = me.client.attachments.delete(holder.id, attachment.id, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.volumes.get(current.id))
+
+
+def _holder(volume: models.VolumeWithActions, instance: str | None) -> Any:
+    """Return the instance that has the volume: the named one, or the only one."""
+    if not volume.instances:
+        raise Misuse(_("{name} is not attached to an instance.").format(name=volume.name))
+    found = [each for each in volume.instances if instance in (None, each.name, str(each.id))]
+    if not found:
+        raise Misuse(_("{name} is not attached to {instance}.").format(name=volume.name, instance=instance))
+    if len(found) > 1:
+        names = ", ".join(each.name for each in found)
+        raise Misuse(
+            _("{name} is attached to {names}: choose one with --instance.").format(name=volume.name, names=names)
+        )
+    return found[0]
 
 
 def attachments(me: Session, instance: Instance) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attachment(Model):
-    """An attachment. `is_plugged`: the guest has the volume. `is_boot`: the instance boots from it."""
+    """An attachment. `is_plugged`: the guest has the volume. `is_boot`: the instance boots from it. `share`: other
+    instances can have the volume attached, too."""
 
     id: str
     volume: Named
@@ -23,6 +24,7 @@ class Attachment(Model):
     is_read_only: bool
     is_plugged: bool
     is_boot: bool
+    share: bool
     generation: int
     created_at: datetime
     updated_at: datetime
@@ -30,7 +32,8 @@ class Attachment(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AttachmentWithOperation(Model):
-    """An attachment. `is_plugged`: the guest has the volume. `is_boot`: the instance boots from it."""
+    """An attachment. `is_plugged`: the guest has the volume. `is_boot`: the instance boots from it. `share`: other
+    instances can have the volume attached, too."""
 
     id: str
     volume: Named
@@ -39,6 +42,7 @@ class AttachmentWithOperation(Model):
     is_read_only: bool
     is_plugged: bool
     is_boot: bool
+    share: bool
     generation: int
     created_at: datetime
     updated_at: datetime

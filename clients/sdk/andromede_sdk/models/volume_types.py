@@ -20,13 +20,15 @@ class VolumeType(Model):
     A volume has the larger one of the fixed limit and that by its size; 0: no limit. `organizations`: the only ones
     that may use the type, for platform roles; null for others. A retired type takes no new volumes.
     `has_snapshots`: snapshots of its volumes can be taken, in at least one of `zones`. `zones`: those that have the
-    pool; null: each zone, with the disk of one node. `replicas`: the copies that Ceph keeps of the data, the fewest of
+    pool; null: each zone, with the disk of one node. `is_multi_attach`: several instances can have such a volume
+    attached at once. `replicas`: the copies that Ceph keeps of the data, the fewest of
     these zones; null: not reported."""
 
     id: str
     description: str
     pool: str
     binding: str  # immediate, first_use
+    is_multi_attach: bool
     iops: int
     mb_per_s: int
     iops_per_gib: int

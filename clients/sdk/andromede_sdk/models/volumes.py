@@ -50,7 +50,8 @@ class RevertPlan(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Volume(Model):
-    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it; `is_multi_attach`:
+    several can have it at once, and `instances` are all of them, `instance` the first.
 
     `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached."""
 
@@ -71,7 +72,9 @@ class Volume(Model):
     snapshot: str | None
     classifications: list[str]
     zone: str | None
+    is_multi_attach: bool
     instance: Named | None
+    instances: list[Named]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,7 +101,8 @@ class VolumeRelocationPlan(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VolumeWithActions(Model):
-    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it; `is_multi_attach`:
+    several can have it at once, and `instances` are all of them, `instance` the first.
 
     `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached.
     `allowed_actions`: some of the actions, and whether they are possible in its state; the caller also needs
@@ -121,13 +125,16 @@ class VolumeWithActions(Model):
     snapshot: str | None
     classifications: list[str]
     zone: str | None
+    is_multi_attach: bool
     instance: Named | None
+    instances: list[Named]
     allowed_actions: list[VolumeAction]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VolumeWithOperation(Model):
-    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it; `is_multi_attach`:
+    several can have it at once, and `instances` are all of them, `instance` the first.
 
     `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached."""
 
@@ -148,7 +155,9 @@ class VolumeWithOperation(Model):
     snapshot: str | None
     classifications: list[str]
     zone: str | None
+    is_multi_attach: bool
     instance: Named | None
+    instances: list[Named]
     operation: Operation
 
 

@@ -38,12 +38,15 @@ class Attachments(Resource):
         *,
         volume: str,
         is_read_only: bool | None = None,
+        share: bool | None = None,
         dry_run: bool = False,
         if_match: str | int | None = None,
         idempotency_key: str | None = None,
     ) -> models.AttachmentWithOperation:
         """POST /v1/projects/{project}/instances/{instance}/attachments
 
+        A volume to attach. `share`: other instances can have it attached, too, and write to it at once, so the guest has
+        a file system that is made for that; required for a volume with `is_multi_attach`, and refused for others.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -53,7 +56,7 @@ class Attachments(Resource):
                 "/v1/projects/{project}/instances/{instance}/attachments",
                 names={"instance": instance},
                 query={"dry_run": dry_run or None},
-                body={"volume": volume, "is_read_only": is_read_only},
+                body={"volume": volume, "is_read_only": is_read_only, "share": share},
                 key=idempotency_key,
                 if_match=if_match,
             ),

@@ -36,6 +36,7 @@ class VolumeTypes(Resource):
         description: str,
         pool: str | None = None,
         binding: str | None = None,
+        is_multi_attach: bool | None = None,
         iops: int | None = None,
         mb_per_s: int | None = None,
         iops_per_gib: int | None = None,
@@ -50,7 +51,11 @@ class VolumeTypes(Resource):
 
         `binding`: when a volume gets its place. `immediate`: at its creation. `first_use`: when it is first attached to an
         instance, on the instance's node or in the pool of its zone. A request that names a place, as by `zones`, gets it at
-        once. Neither pool nor binding can be changed.
+        once.
+
+        `is_multi_attach`: several instances, each on a node of its own, can have such a volume attached at once, with a
+        file system that is made for that. Its pool is of a storage cluster, and its binding `immediate`. Pool, binding and
+        this cannot be changed.
 
         A volume has the larger one of the fixed limit and that by its size, of reads and writes together; 0: no limit. 1
         MB is 10^6 bytes. `organizations`: the only ones that may use the type; empty: all.
@@ -67,6 +72,7 @@ class VolumeTypes(Resource):
                     "description": description,
                     "pool": pool,
                     "binding": binding,
+                    "is_multi_attach": is_multi_attach,
                     "iops": iops,
                     "mb_per_s": mb_per_s,
                     "iops_per_gib": iops_per_gib,

@@ -224,14 +224,21 @@ class AddressOut(Out):
 
 
 class AttachmentIn(In):
+    """A volume to attach. `share`: other instances can have it attached, too, and write to it at once, so the guest has
+    a file system that is made for that; required for a volume with `is_multi_attach`, and refused for others.
+    """
+
     example = {"volume": "data", "is_read_only": False}
 
     volume = Reference()
     is_read_only = Flag(default=False)
+    share = Flag(default=False)
 
 
 class AttachmentOut(Out):
-    """An attachment. `is_plugged`: the guest has the volume. `is_boot`: the instance boots from it."""
+    """An attachment. `is_plugged`: the guest has the volume. `is_boot`: the instance boots from it. `share`: other
+    instances can have the volume attached, too.
+    """
 
     id = serializers.UUIDField()
     volume = NamedOut()
@@ -240,6 +247,7 @@ class AttachmentOut(Out):
     is_read_only = serializers.BooleanField()
     is_plugged = serializers.BooleanField()
     is_boot = serializers.BooleanField()
+    share = serializers.BooleanField(source="is_shared")
     generation = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()

@@ -38,7 +38,11 @@ class VolumeTypeIn(In):
 
     `binding`: when a volume gets its place. `immediate`: at its creation. `first_use`: when it is first attached to an
     instance, on the instance's node or in the pool of its zone. A request that names a place, as by `zones`, gets it at
-    once. Neither pool nor binding can be changed.
+    once.
+
+    `is_multi_attach`: several instances, each on a node of its own, can have such a volume attached at once, with a
+    file system that is made for that. Its pool is of a storage cluster, and its binding `immediate`. Pool, binding and
+    this cannot be changed.
 
     A volume has the larger one of the fixed limit and that by its size, of reads and writes together; 0: no limit. 1
     MB is 10^6 bytes. `organizations`: the only ones that may use the type; empty: all.
@@ -57,6 +61,7 @@ class VolumeTypeIn(In):
     description = Text(max_length=DESCRIPTION_MAX)
     pool = Text(max_length=POOL_MAX, allow_blank=True, default="")
     binding = Choice(BINDINGS, default=IMMEDIATE)
+    is_multi_attach = Flag(default=False)
     iops = Whole(min_value=0, max_value=IOPS_MAX, default=0)
     mb_per_s = Whole(min_value=0, max_value=MB_PER_S_MAX, default=0)
     iops_per_gib = Whole(min_value=0, max_value=PER_GIB_MAX, default=0)
@@ -90,7 +95,8 @@ class VolumeTypeOut(Out):
     A volume has the larger one of the fixed limit and that by its size; 0: no limit. `organizations`: the only ones
     that may use the type, for platform roles; null for others. A retired type takes no new volumes.
     `has_snapshots`: snapshots of its volumes can be taken, in at least one of `zones`. `zones`: those that have the
-    pool; null: each zone, with the disk of one node. `replicas`: the copies that Ceph keeps of the data, the fewest of
+    pool; null: each zone, with the disk of one node. `is_multi_attach`: several instances can have such a volume
+    attached at once. `replicas`: the copies that Ceph keeps of the data, the fewest of
     these zones; null: not reported.
     """
 
@@ -99,6 +105,7 @@ class VolumeTypeOut(Out):
     description = serializers.CharField()
     pool = serializers.CharField()
     binding = serializers.ChoiceField(BINDINGS)
+    is_multi_attach = serializers.BooleanField()
     iops = serializers.IntegerField()
     mb_per_s = serializers.IntegerField()
     iops_per_gib = serializers.IntegerField()

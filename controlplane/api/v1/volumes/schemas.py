@@ -11,7 +11,7 @@ from controlplane.api.v1.policies.schemas import clauses_field
 from controlplane.api.v1.volume_types.schemas import IoLimitsOut
 from controlplane.api.v1.zones.schemas import ZONES_MAX
 from controlplane.compute import representations
-from controlplane.compute.models import Attachment
+from controlplane.compute.models import Instance
 from controlplane.compute.volume_actions import VOLUME_ACTIONS
 from controlplane.kernel.fields import (
     ConditionOut,
@@ -156,13 +156,16 @@ class StoredVolumeOut(ResourceOut):
 
 
 class VolumeOut(StoredVolumeOut):
-    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it; `is_multi_attach`:
+    several can have it at once, and `instances` are all of them, `instance` the first.
 
     `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached.
     """
 
     # Context: the result of compute.representations.volume_details().
+    is_multi_attach = serializers.BooleanField()
     instance = serializers.SerializerMethodField()
+    instances = serializers.SerializerMethodField()
 
     @extend_schema_field(ConditionOut(many=True))
     def get_conditions(self, row: Volume) -> list[dict[str, Any]]:
@@ -170,8 +173,12 @@ class VolumeOut(StoredVolumeOut):
 
     @extend_schema_field(NamedOut(allow_null=True))
     def get_instance(self, row: Volume) -> dict[str, Any] | None:
-        attachment: Attachment | None = self.context["attachments"].get(row.pk)
-        return {"id": str(attachment.instance_id), "name": attachment.instance.name} if attachment else None
+        return next(iter(self.get_instances(row)), None)
+
+    @extend_schema_field(NamedOut(many=True))
+    def get_instances(self, row: Volume) -> list[dict[str, Any]]:
+        instances: list[Instance] = self.context["instances"].get(row.pk, [])
+        return [{"id": str(each.pk), "name": each.name} for each in instances]
 
 
 class VolumeActionOut(Out):
@@ -183,7 +190,8 @@ class VolumeActionOut(Out):
 
 
 class VolumeWithActionsOut(VolumeOut):
-    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it; `is_multi_attach`:
+    several can have it at once, and `instances` are all of them, `instance` the first.
 
     `zone` null, and the condition `bound` false: it has no place yet, and gets one when it is first attached.
     `allowed_actions`: some of the actions, and whether they are possible in its state; the caller also needs

@@ -176,7 +176,7 @@ class AttachmentList(InstanceView):
         instance = self.instance()
         volume = self.named(volume_get, body["volume"], at="volume")
         attachment, operation = attachments.volume_attach(
-            self.actor, instance, volume=volume, is_read_only=body["is_read_only"]
+            self.actor, instance, volume=volume, is_read_only=body["is_read_only"], is_shared=body["share"]
         )
         return created(add_operation(AttachmentOut(attachment).data, operation), request=request)
 

@@ -54,7 +54,15 @@ class VolumeTypeForm(VolumeTypeEditForm):
         choices=[("immediate", _("when they are created")), ("first_use", _("when they are first attached"))],
         required=False,
     )
-    field_order = ("id", "description", "pool", "binding", *LIMITS, "organizations")
+    is_multi_attach = forms.BooleanField(
+        label=_("For several instances at once"),
+        help_text=_(
+            "Several instances can have such a volume attached, each on another node, with a file system for that. "
+            "Needs the pool of a storage cluster."
+        ),
+        required=False,
+    )
+    field_order = ("id", "description", "pool", "binding", "is_multi_attach", *LIMITS, "organizations")
 
     def body(self) -> Context:
         body = super().body()

@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.base_views import Action, FormPage
@@ -20,6 +21,14 @@ class AttachForm(ApiForm):
         label=_("Volume"), help_text=_("Detached volumes in the zone of the instance, or without a place yet.")
     )
     is_read_only = forms.BooleanField(label=_("Read-only"), required=False)
+    share = forms.BooleanField(
+        label=_("Share with other instances"),
+        required=False,
+        help_text=_(
+            "For a volume that several instances can have at once. The guests need a file system for that, such as "
+            "GFS2 or OCFS2; a usual one is destroyed."
+        ),
+    )
 
     def __init__(self, *args: Any, volumes: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,11 +56,18 @@ class InstanceVolumes(FormPage, InstancePage):
             return []
         query = {"state": "available", "sort": "name", "limit": CHOICES_MAX}
         here = self.get_in_project("volumes", zone=zone, **query)["items"]
-        return [*here, *(each for each in self.get_in_project("volumes", **query)["items"] if not each["zone"])]
+        unbound = [each for each in self.get_in_project("volumes", **query)["items"] if not each["zone"]]
+        return [*here, *unbound, *self.shareable(zone)]
+
+    def shareable(self, zone: str) -> list[dict[str, Any]]:
+        """Return the volumes that other instances have, and this one may have, too."""
+        query = {"state": "in-use", "zone": zone, "sort": "name", "limit": CHOICES_MAX}
+        attached = {each["volume"]["id"] for each in self.instance["attachments"]}
+        found = self.get_in_project("volumes", **query)["items"]
+        return [each for each in found if each["is_multi_attach"] and each["id"] not in attached]
 
     def choices(self) -> dict[str, Any]:
-        sizes = {volume["id"]: gib(volume["size_gib"]) for volume in self.free}
-        return {"volumes": [(volume["id"], f"{volume['name']}, {sizes[volume['id']]}") for volume in self.free]}
+        return {"volumes": [(volume["id"], _described(volume)) for volume in self.free]}
 
     def context(self) -> dict[str, Any]:
         taken = {volume["name"] for volume in self.get_in_project("volumes", limit=CHOICES_MAX)["items"]}
@@ -65,6 +81,13 @@ class InstanceVolumes(FormPage, InstancePage):
         self.api.post(*path, body=form.body(), key=self.key)
         self.notify(_("Attaching the volume."))
         return self.page_of("instance-volumes")
+
+
+def _described(volume: dict[str, Any]) -> str:
+    size = gib(volume["size_gib"])
+    if not volume["is_multi_attach"]:
+        return f"{volume['name']}, {size}"
+    return gettext("{name}, {size}, for several instances").format(name=volume["name"], size=size)
 
 
 class InstanceNewVolume(InstanceVolumes):
