@@ -221,7 +221,8 @@ def attachment_end(attachment: Attachment) -> None:
     """
     volume = attachment.volume
     volume_lock(volume)
-    placement.release_allocation(attachment.pk)
+    if attachment.is_shared:
+        placement.release_allocation(attachment.pk)
     attachment.delete()
     if volume.state == "in-use" and not Attachment.objects.filter(volume=volume).exists():
         move(volume, VOLUME, "available")

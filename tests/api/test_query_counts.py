@@ -159,7 +159,7 @@ GETS = {
     "node_drain_get": 2,
     "drain_list": 3,
     "instance_migration_list": 4,
-    "instance_migration_plan": 19,
+    "instance_migration_plan": 20,
     "instance_relocation_plan": 6,
     "volume_relocation_plan": 5,
     "incident_list": 3,

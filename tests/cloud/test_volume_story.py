@@ -177,6 +177,9 @@ def _move(story: Story, then: str) -> None:
         path, body = f"volumes/{SYSTEM}/actions/retype", {"volume_type": target["id"]}
         if target == present:
             continue
+        if target["is_multi_attach"]:
+            assert story.refused(path, **body).code == "storage.volume.type_not_alike"
+            continue
         if not _moves(present, target):
             assert story.refused(path, **body).code == "storage.volume.type_elsewhere"
             continue

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from controlplane.catalog.models import Zone
-from controlplane.compute.models import Instance
+from controlplane.catalog.models import VolumeType, Zone
+from controlplane.compute.models import Attachment, Instance
 from controlplane.network.models import Port, PortSecurityGroup, SecurityGroup, SecurityGroupRule
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
@@ -233,6 +233,19 @@ def test_a_volume_is_attached_and_detached(page: str, home: str, member: Client,
     member.post(f"{page}/volumes/{attachment}/detach", {"next": f"{page}/volumes"})
     finish_all()
     assert "No volumes attached." in text_of(member.get(f"{page}/volumes"))
+
+
+def test_volume_that_another_instance_has_is_shared_on_request(page: str, home: str, member: Client) -> None:
+    volume, other = make_volume(member, home), make_instance(member, home, name="other")
+    together = VolumeType.objects.create(pk="together", description="together", pool="vms", is_multi_attach=True)
+    Volume.objects.filter(pk=volume.pk).update(volume_type=together, is_multi_attach=True, state="in-use")
+    Attachment.objects.create(instance=other, volume=volume, is_shared=True)
+    assert "data, 2 GiB, for several instances" in text_of(member.get(f"{page}/volumes"))
+    refused = member.post(f"{page}/volumes", {"volume": str(volume.pk), "idempotency_key": "1"})
+    assert "share" in refused.context["form"].errors
+    assert "shared" in text_of(member.get(f"{home}/instances/{other.pk}/volumes"))
+    shown = text_of(member.get(f"{home}/volumes/{volume.pk}"))
+    assert "Attached to: other" in shown and "Several instances can have this volume attached at once" in shown
 
 
 def test_volume_is_created_on_the_page_of_an_instance(
