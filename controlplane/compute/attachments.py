@@ -124,6 +124,13 @@ def attached_volume_request(volume: Volume, holder: DataSource, *, operation: st
     return replace(volume_placement_request(volume, operation=operation), sources=(holder,))
 
 
+def attachment_request(attachment: Attachment, *, operation: str) -> PlacementRequest:
+    """Return the placement request for the volume with the data of the instance, by which the attachment is decided."""
+    volume = attachment.volume
+    request = attached_volume_request(volume, DataSource(attachment.instance_id, volume.project), operation=operation)
+    return shared_volume_request(request, attachment) if attachment.is_shared else request
+
+
 def instance_with_volumes_request(
     instance: Instance, volume_ids: Iterable[UUID], *, operation: str, gets: Iterable[DataSource] = ()
 ) -> PlacementRequest:

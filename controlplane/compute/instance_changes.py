@@ -70,7 +70,7 @@ def _reopened_volumes(instance: Instance, kind: str) -> Iterable[UUID]:
     if kind not in STARTS:
         return ()
     attached = Attachment.objects.filter(instance=instance, volume__pool__cluster__isnull=False)
-    return [each.locked_id for each in attached.order_by("volume")]
+    return [each.holder_id for each in attached.order_by("volume")]
 
 
 def action_of(kind: str) -> str:

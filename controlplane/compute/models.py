@@ -337,6 +337,8 @@ class Attachment(BaseModel):
         ]
 
     @property
-    def locked_id(self) -> UUID:
-        """Return the id that operations of the instance lock: they leave the volume to the others that share it."""
+    def holder_id(self) -> UUID:
+        """Return the id that has the volume's allocation on the instance's node, and that operations of the instance
+        lock: the volume's, or that of the attachment if other instances share the volume.
+        """
         return self.pk if self.is_shared else self.volume_id

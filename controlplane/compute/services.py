@@ -560,7 +560,7 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
     operation_request = OperationRequest(
         "instance.delete",
         instance.project_id,
-        [instance.pk, *(each.locked_id for each in attached)],
+        [instance.pk, *(each.holder_id for each in attached)],
         {
             "boots_from_volume": instance.boot_volume_id is not None,
             "root_volume": str(root_volume.pk) if root_volume is not None else None,

@@ -11,13 +11,12 @@ from andromede_core.documents.messages import Message
 from andromede_core.permits.permit import Contents, Peer, address
 from controlplane.catalog.models import Image
 from controlplane.compute.actions import STARTS
-from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
+from controlplane.compute.attachments import attachment_request, instance_with_volumes_request
 from controlplane.compute.instance_snapshots import snapshots_placement_request
 from controlplane.compute.migration import migration_of, migration_request
 from controlplane.compute.models import EVACUATE, Attachment, Instance
 from controlplane.compute.port_attachments import ATTACH, DETACH
 from controlplane.compute.rebuild import instance_after_rebuild
-from controlplane.compute.shared_attachments import shared_volume_request
 from controlplane.compute.volume_moves import move_of, volume_move_request
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.port_specs import OF_INSTANCE as PORTS
@@ -121,7 +120,7 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     sources = tuple(DataSource(volume, instance.project) for volume in volumes)
     make_request = partial(instance_with_volumes_request, instance, volumes, operation=operation.kind, gets=gets)
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
-    consumers = (instance.pk, *(each.pk if each.is_shared else each.volume_id for each in rows))
+    consumers = (instance.pk, *(each.holder_id for each in rows))
     is_brought = any(operation.args.get(each) for each in ("shared", "first_uses")) or operation.kind in REOPEN
     return PermitScope(
         instance.generation, contents, consumers, subject, make_request, brings_disks=is_sent or is_brought
@@ -317,12 +316,10 @@ def _of_attachment(operation: Operation) -> PermitScope:
         instances=_texts(attachment.instance_id),
         shared=_texts(volume.pk) if attachment.is_shared else (),
     )
-    holder = DataSource(attachment.instance_id, volume.project)
-    request = attached_volume_request(volume, holder, operation=operation.kind)
-    if attachment.is_shared:
-        request = shared_volume_request(request, attachment)
-    subject = PolicySubject(volume.project, volume.pk, sources=(holder,))
-    return PermitScope(volume.generation, contents, (request.holder, attachment.instance_id), subject, lambda: request)
+    make_request = partial(attachment_request, attachment, operation=operation.kind)
+    subject = PolicySubject(volume.project, volume.pk, sources=(DataSource(attachment.instance_id, volume.project),))
+    consumers = (attachment.holder_id, attachment.instance_id)
+    return PermitScope(volume.generation, contents, consumers, subject, make_request)
 
 
 def _texts(*ids: UUID) -> tuple[str, ...]:

@@ -215,8 +215,8 @@ def release_disk(node: Node | None, disk: Disk) -> Effect | None:
 
 
 def close_shared_disk(node: Node | None, disk: Disk) -> Effect | None:
-    """Close a disk for several nodes on one of them, whose guest has it no more. The others have it open on."""
-    forgotten = release_disk(node, disk)
+    """Close a disk for several nodes on one of them, whose guest has it no more, and fence it from there alone."""
+    forgotten = remove(node, kind="shared-volume", resource_id=disk.id, generation=disk.generation)
     fence_disk(node, disk)
     return forgotten
 

@@ -16,11 +16,10 @@ from agents.protocol import agent_pb2 as pb
 from andromede_core.policy.roles import PART_OF
 from controlplane.catalog.models import Image
 from controlplane.compute.actions import MOVE, RELOCATION
-from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
+from controlplane.compute.attachments import attachment_request, instance_with_volumes_request
 from controlplane.compute.instance_snapshots import snapshots_placement_request
 from controlplane.compute.migration import migration_request
 from controlplane.compute.models import Attachment, Instance, Migration
-from controlplane.compute.shared_attachments import shared_volume_request
 from controlplane.compute.volume_moves import SEND, volume_move_request
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
@@ -140,14 +139,9 @@ def for_image(operation: Operation, image: Image, source: Source) -> CallAuthori
 
 
 def for_attachment(operation: Operation, attachment: Attachment) -> CallAuthorization:
-    volume = attachment.volume
-    request = attached_volume_request(
-        volume, DataSource(attachment.instance_id, volume.project), operation=operation.kind
-    )
-    if attachment.is_shared:
-        request = shared_volume_request(request, attachment)
-    authorization = placement.call_authorization(request.holder)
-    return _authorize(operation, authorization, lambda: request, generation=volume.generation)
+    make_request = partial(attachment_request, attachment, operation=operation.kind)
+    authorization = placement.call_authorization(attachment.holder_id)
+    return _authorize(operation, authorization, make_request, generation=attachment.volume.generation)
 
 
 def for_arrival(operation: Operation, migration: Migration) -> CallAuthorization:

@@ -6,15 +6,14 @@ from functools import partial
 
 from django.db.models import F
 
-from controlplane.compute.attachments import attached_volume_request, attachment_end, inherit_classifications
+from controlplane.compute.attachments import attachment_end, attachment_request, inherit_classifications
 from controlplane.compute.errors import AttachmentNotGivenBack
 from controlplane.compute.models import Attachment
-from controlplane.compute.shared_attachments import other_instances_requests, shared_volume_request
+from controlplane.compute.shared_attachments import other_instances_requests
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
-from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import NoAllocation
 from controlplane.storage.models import Volume
 from controlplane.storage.services import volume_mark_attached
@@ -76,7 +75,7 @@ def open_shared_volume(operation: Operation) -> Effect | None:
     volume, node_id = attachment.volume, attachment.instance.node_id
     if node_id is None:
         raise NoAllocation()
-    request = attached_volume_request(volume, DataSource.of(attachment.instance), operation=operation.kind)
+    request = attachment_request(attachment, operation=operation.kind)
     placement.move_allocation(replace(request, operation_id=operation.pk), node_id)
     return node_steps.open_shared_volume(step_permits.for_attachment(operation, attachment), volume)
 
@@ -89,9 +88,7 @@ def allocate_shared(operation: Operation) -> None:
     attachment = _attachment(operation)
     for request in other_instances_requests(attachment):
         placement.check_current_node(replace(request, operation_id=operation.pk))
-    holder = DataSource.of(attachment.instance)
-    request = attached_volume_request(attachment.volume, holder, operation=operation.kind)
-    placement.claim(replace(shared_volume_request(request, attachment), operation_id=operation.pk))
+    placement.claim(replace(attachment_request(attachment, operation=operation.kind), operation_id=operation.pk))
 
 
 def open_for_several(operation: Operation) -> None:
