@@ -9,14 +9,14 @@ from django.db.models import F
 from controlplane.compute.attachments import attachment_end, attachment_request, inherit_classifications
 from controlplane.compute.errors import AttachmentNotGivenBack
 from controlplane.compute.models import Attachment
-from controlplane.compute.shared_attachments import other_instances_requests
+from controlplane.compute.shared_attachments import other_instances_requests, sharing_instances
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.placement.errors import NoAllocation
 from controlplane.storage.models import Volume
-from controlplane.storage.services import volume_mark_attached
+from controlplane.storage.services import volume_mark_attached, volume_set_place
 from controlplane.workflows import node_steps, step_permits, volume_create
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
@@ -80,15 +80,20 @@ def open_shared_volume(operation: Operation) -> Effect | None:
     return node_steps.open_shared_volume(step_permits.for_attachment(operation, attachment), volume)
 
 
-def allocate_shared(operation: Operation) -> None:
+def allocate_shared(operation: Operation) -> Effect | None:
     """Claim the allocation of the attachment, and decide anew for the other instances, which read the data of this one.
 
-    The end of the attachment releases it.
+    The end of the attachment releases it. The volume's own follows the first instance: its node may be out of service.
     """
     attachment = _attachment(operation)
     for request in other_instances_requests(attachment):
         placement.check_current_node(replace(request, operation_id=operation.pk))
-    placement.claim(replace(attachment_request(attachment, operation=operation.kind), operation_id=operation.pk))
+    request = replace(attachment_request(attachment, operation=operation.kind), operation_id=operation.pk)
+    node_id = placement.claim(request).node_id
+    if sharing_instances(attachment):
+        return None
+    placement.move_allocation(replace(request, move=None), node_id)
+    return partial(volume_set_place, attachment.volume_id, node_id, attachment.volume.pool_id)
 
 
 def open_for_several(operation: Operation) -> None:

@@ -172,6 +172,21 @@ def test_agents_of_earlier_releases_are_not_used(shared: Shared) -> None:
         shared.volume("another")
 
 
+def test_allocation_of_the_volume_follows_its_first_instance(shared: Shared) -> None:
+    (one, two), volume = pair(shared), shared.volume(host=shared.here.row.name)
+    node = Node.objects.filter(pk=one.node_id)
+    node.update(admin_state="maintenance", is_cordoned=True)
+    with pytest.raises(NoPlace):
+        volume_grow(SYSTEM, fresh(volume), size_gib=volume.size_gib + 1)
+    detach(attach(shared, two, volume))
+    done(volume_grow(SYSTEM, fresh(volume), size_gib=volume.size_gib + 1))
+    assert fresh(volume).node_id == Allocation.objects.get(consumer_id=volume.pk).node_id == two.node_id
+    node.update(admin_state="in-service", is_cordoned=False)
+    attach(shared, two, volume)
+    attach(shared, one, volume)
+    assert fresh(volume).node_id == two.node_id
+
+
 def test_changes_wait_until_no_instance_has_the_volume(shared: Shared) -> None:
     one, volume, actor = instance_on(shared, shared.here, "one"), shared.volume(), shared.cloud.tenant.actor
     attachment = attach(shared, one, volume)
