@@ -27,7 +27,7 @@ def attach_steps(operation: Operation) -> Sequence[Step]:
     if operation.args.get("is_shared"):
         return (
             Step("place", allocate_shared),
-            Step("open", open_for_several, undo=close_for_one),
+            Step("bring", open_for_several, undo=close_for_one),
             plugged,
         )
     made = volume_create.making_steps() if operation.args.get("is_first_use") else ()

@@ -114,7 +114,8 @@ def make_port(cloud: Cloud, name: str = "own", **more: Any) -> Port:
 
 
 def attach(cloud: Cloud, instance: Instance, volume: Volume) -> tuple[Attachment, Operation]:
-    return volume_attach(cloud.tenant.actor, instance, volume=volume, is_read_only=False)
+    is_shared = volume.is_multi_attach
+    return volume_attach(cloud.tenant.actor, instance, volume=volume, is_read_only=False, is_shared=is_shared)
 
 
 def make_attached(cloud: Cloud) -> Attachment:

@@ -60,6 +60,7 @@ from tests.workflows.helpers import (
     undone_twice,
 )
 from tests.workflows.instance_snapshots import ask_snapshots, make_clustered
+from tests.workflows.sharing import make_sharing
 from tests.workflows.snapshots import (
     SECOND,
     ask_clone,
@@ -349,6 +350,19 @@ def detach_volume(cloud: Cloud) -> Ask:
     return lambda: volume_detach(cloud.tenant.actor, attachment)
 
 
+def attach_shared(cloud: Cloud) -> Ask:
+    """Another instance, on another node, has the volume too."""
+    sharing = make_sharing(cloud)
+    return lambda: attach(cloud, sharing.instance, sharing.volume)[1]
+
+
+def detach_shared(cloud: Cloud) -> Ask:
+    sharing = make_sharing(cloud)
+    attachment, operation = attach(cloud, sharing.instance, sharing.volume)
+    done(operation)
+    return lambda: volume_detach(cloud.tenant.actor, fresh(attachment))
+
+
 def attach_port(cloud: Cloud) -> Ask:
     instance, port = make_instance(cloud), make_port(cloud)
     return lambda: port_attach(cloud.tenant.actor, port, instance=instance)
@@ -424,7 +438,9 @@ CASES = (
     Case("volume.attach", attach_volume, ("plug",)),
     Case("volume.attach", attach_first, ("place", "image", "disk", "plug")),
     Case("volume.attach", attach_first_in_cluster, ("place", "image", "disk", "plug")),
+    Case("volume.attach", attach_shared, ("place", "bring", "plug")),
     Case("volume.detach", detach_volume, ("unplug",)),
+    Case("volume.detach", detach_shared, ("unplug",)),
     Case("snapshot.create", take_snapshot, ("snapshot",)),
     Case("instance.snapshot", take_snapshots, ("snapshots",)),
     Case("instance.snapshot", take_frozen_snapshots, ("snapshots",)),

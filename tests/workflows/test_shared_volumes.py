@@ -249,7 +249,7 @@ def test_deletion_of_one_instance_leaves_the_volume_to_the_other(shared: Shared,
     assert not Allocation.objects.filter(moving_id__isnull=False).exists()
 
 
-@pytest.mark.parametrize(("step", "end"), [("open", "cancelled"), ("plug", "failed")])
+@pytest.mark.parametrize(("step", "end"), [("bring", "cancelled"), ("plug", "failed")])
 def test_attachment_that_fails_leaves_nothing(shared: Shared, agent: FakeStorageAgent, step: str, end: str) -> None:
     (one, two), volume = pair(shared), shared.volume()
     attach(shared, one, volume)
